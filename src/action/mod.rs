@@ -1,0 +1,36 @@
+//! What a call is: its key, and what it depends on.
+//!
+//! An [`Action`](key::Action) is what can be known without looking at content; its digest is the
+//! ActionKey. What is known by content is an [`Observation`](observation::Observation). This table says
+//! which is which; `key` and `observation` build it.
+//!
+//! | part | where | switched off by |
+//! |---|---|---|
+//! | command words | ActionKey | |
+//! | leading assignments | ActionKey | `_NAME=` |
+//! | working directory | ActionKey | `--no-cwd` |
+//! | `-i`, `-o`, `--no-auto` as typed | ActionKey | `-i _NAME=` |
+//! | chosen environment variables | ActionKey | `_NAME`, `!GLOB` |
+//! | `-k`, `--key-cmd` | ActionKey | `_NAME=` |
+//! | stdin | ActionKey | `-n` |
+//! | one open file for stdout and stderr | ActionKey | |
+//! | the program's path | ActionKey | `--no-exe` |
+//! | the program's and its interpreter's content | observation | `--no-exe` |
+//! | declared inputs | observation | `-i _NAME=` |
+//! | files and directories named by words | observation | `--no-auto` |
+//!
+//! Nothing here knows the store.
+
+pub mod canon;
+pub mod digest;
+pub mod environment;
+pub mod identity;
+pub mod input;
+pub mod key;
+pub mod listing;
+pub mod name;
+pub mod observation;
+pub mod program;
+pub mod reason;
+pub mod tree;
+pub mod words;

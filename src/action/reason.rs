@@ -1,0 +1,185 @@
+//! Reasons, as data: why a lookup missed, and why a run was not recorded.
+//!
+//! Each has a name that `-v` prints and that never changes; the sentence is made in `Display`.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// Why a lookup missed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Missed {
+    /// Nothing was recorded under this key.
+    NeverSeen,
+    /// The program or its interpreter has other content.
+    Program(PathBuf),
+    /// An input has other content.
+    InputChanged(PathBuf),
+    /// There is something where nothing was.
+    InputAppeared(PathBuf),
+    /// An input has gone.
+    InputGone(PathBuf),
+    /// Something below a directory changed.
+    TreeChanged(PathBuf),
+    /// What was recorded is older than `--ttl` allows.
+    Expired,
+    /// What was recorded would not have been kept under this call's options.
+    OtherOptions,
+    /// What was recorded is not what its name says.
+    Damaged(String),
+    /// `--refresh` asked for a run.
+    Refresh,
+    /// The store is switched off.
+    ModeOff,
+    /// Standard input can not be known before it has been read.
+    Stdin,
+}
+
+impl Missed {
+    /// Returns the name of the reason.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::NeverSeen => "never-seen",
+            Self::Program(_) => "program",
+            Self::InputChanged(_) => "input-changed",
+            Self::InputAppeared(_) => "input-appeared",
+            Self::InputGone(_) => "input-gone",
+            Self::TreeChanged(_) => "tree-changed",
+            Self::Expired => "expired",
+            Self::OtherOptions => "other-options",
+            Self::Damaged(_) => "damaged",
+            Self::Refresh => "refresh",
+            Self::ModeOff => "mode-off",
+            Self::Stdin => "stdin",
+        }
+    }
+
+    /// Returns the number that stands for the reason in the journal; 0 stands for none.
+    pub fn number(&self) -> u8 {
+        match self {
+            Self::NeverSeen => 1,
+            Self::Program(_) => 2,
+            Self::InputChanged(_) => 3,
+            Self::InputAppeared(_) => 4,
+            Self::InputGone(_) => 5,
+            Self::TreeChanged(_) => 6,
+            Self::Expired => 7,
+            Self::OtherOptions => 8,
+            Self::Damaged(_) => 9,
+            Self::Refresh => 10,
+            Self::ModeOff => 11,
+            Self::Stdin => 12,
+        }
+    }
+}
+
+impl fmt::Display for Missed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())?;
+        match self {
+            Self::Program(path)
+            | Self::InputChanged(path)
+            | Self::InputAppeared(path)
+            | Self::InputGone(path)
+            | Self::TreeChanged(path) => write!(f, ": `{}`", path.display()),
+            Self::Damaged(what) => write!(f, ": {what}"),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Why a run was not recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unrecorded {
+    /// The exit status is not one that `--cache-exit` keeps.
+    ExitStatus(u8),
+    /// The command died of a signal, or memo was sent one.
+    Signal(i32),
+    /// An input changed while the command ran.
+    InputChangedMeanwhile(PathBuf),
+    /// The command changed a file that a word names, in a way that memo cannot give back.
+    WordFileRewritten(PathBuf),
+    /// A word names something that has no content: a fifo, a device, a file of the kernel.
+    SpecialWord(PathBuf),
+    /// A word names a directory with too many entries.
+    TreeTooLarge(PathBuf),
+    /// A declared output was not made, or is no regular file.
+    OutputMissing(PathBuf),
+    /// A declared output is an input too.
+    OutputIsInput(PathBuf),
+    /// Whoever read the output went away.
+    ReaderGone,
+    /// A process the command left behind keeps the output open.
+    PipeHeld,
+    /// The command talked with the person at the terminal.
+    Interactive,
+    /// The same command is being run, by this call itself or by another.
+    SameKey,
+    /// Standard input was neither left alone nor read to its end.
+    Stdin(&'static str),
+    /// The store cannot be used, and this is why.
+    Store(String),
+    /// The store may only be read.
+    ReadOnly,
+    /// The result is larger than the store takes.
+    TooLarge,
+    /// What is to be hashed cannot be found out.
+    Unkeyed(String),
+}
+
+impl Unrecorded {
+    /// Returns the name of the reason.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::ExitStatus(_) => "exit-status",
+            Self::Signal(_) => "signal",
+            Self::InputChangedMeanwhile(_) => "input-changed-meanwhile",
+            Self::WordFileRewritten(_) => "word-file-rewritten",
+            Self::SpecialWord(_) => "special-word",
+            Self::TreeTooLarge(_) => "tree-too-large",
+            Self::OutputMissing(_) => "output-missing",
+            Self::OutputIsInput(_) => "output-is-input",
+            Self::ReaderGone => "reader-gone",
+            Self::PipeHeld => "pipe-held",
+            Self::Interactive => "interactive",
+            Self::SameKey => "same-key",
+            Self::Stdin(_) => "stdin",
+            Self::Store(_) => "store",
+            Self::ReadOnly => "read-only",
+            Self::TooLarge => "too-large",
+            Self::Unkeyed(_) => "unkeyed",
+        }
+    }
+
+    /// Returns what the user can do about it, where there is something.
+    pub fn hint(&self) -> Option<String> {
+        let shown = |path: &Path| path.display().to_string();
+        match self {
+            Self::WordFileRewritten(path) => Some(format!("if it is an output, say so: `-o {}`", shown(path))),
+            Self::TreeTooLarge(path) => Some(format!(
+                "name what is read, `-i '{}/*.c'`, and leave the rest to you with `--no-auto`",
+                shown(path)
+            )),
+            Self::SpecialWord(_) => Some("`--no-auto` keys by the words alone".to_owned()),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Unrecorded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())?;
+        match self {
+            Self::ExitStatus(status) => write!(f, ": {status}"),
+            Self::Signal(signal) => write!(f, ": {signal}"),
+            Self::InputChangedMeanwhile(path)
+            | Self::WordFileRewritten(path)
+            | Self::SpecialWord(path)
+            | Self::TreeTooLarge(path)
+            | Self::OutputMissing(path)
+            | Self::OutputIsInput(path) => write!(f, ": `{}`", path.display()),
+            Self::Store(why) | Self::Unkeyed(why) => write!(f, ": {why}"),
+            Self::Stdin(why) => write!(f, ": {why}"),
+            _ => Ok(()),
+        }
+    }
+}

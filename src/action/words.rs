@@ -1,0 +1,278 @@
+//! Words of the command that name files: inputs, outputs or both, decided by what the run did to them.
+//!
+//! Before the run everything a word may name is looked at; after it, the table of the design decides
+//! what each was. What fits no row is not recorded.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use super::digest::Digest;
+use super::identity::{FileKind, Identity};
+use super::observation::{Observation, Scene, State, Subject, Unobservable, bytes, difference, special};
+use super::reason::Unrecorded;
+use crate::sys::file::{FileSystem, character_device, is_absent};
+
+/// Up to this size, in bytes, a file named by a word is hashed before the run; a larger one counts as an
+/// input only if the run left it untouched.
+pub const HASHED_BEFORE: u64 = 64 << 20;
+
+/// Returns the paths that the words after the first may name: each word, and what stands behind its
+/// first `=`. Sorted by first appearance, each once.
+pub fn candidates(words: &[OsString]) -> Vec<PathBuf> {
+    let mut seen = std::collections::HashSet::new();
+    let mut out = Vec::new();
+    let mut add = |text: &[u8]| {
+        if may_name_a_file(text) && seen.insert(text.to_vec()) {
+            out.push(PathBuf::from(std::ffi::OsStr::from_bytes(text)));
+        }
+    };
+    for word in words.iter().skip(1) {
+        let text = word.as_bytes();
+        add(text);
+        if let Some(equals) = text.iter().position(|&byte| byte == b'=') {
+            add(&text[equals + 1..]);
+        }
+    }
+    out
+}
+
+/// Limits of a path and of a name in it, in bytes (PATH_MAX, NAME_MAX of linux/limits.h): what is longer
+/// names nothing.
+fn may_name_a_file(text: &[u8]) -> bool {
+    !text.is_empty() && text.len() < 4096 && text.split(|&byte| byte == b'/').all(|name| name.len() <= 255)
+}
+
+/// What a word named before the run.
+#[derive(Debug)]
+enum Before {
+    Absent,
+    File { entry: Identity, observation: Option<Observation> },
+    /// A link, a directory: what was observed must still hold.
+    Fixed(Vec<Observation>),
+    /// A device whose content does not change.
+    Nothing,
+}
+
+/// What all words named before the run.
+#[derive(Debug, Default)]
+pub struct Snapshot(Vec<(PathBuf, Before)>);
+
+/// A file that the run made, or made anew, because a word named it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Automatic {
+    /// As the word has it.
+    pub path: PathBuf,
+    /// What was there before, if the run replaced something.
+    pub replaced: Option<Digest>,
+}
+
+/// What the words turned out to be.
+#[derive(Debug, Default)]
+pub struct Settled {
+    /// Inputs, absences and what was replaced.
+    pub observations: Vec<Observation>,
+    /// Outputs.
+    pub outputs: Vec<Automatic>,
+    /// Files that were written again with the same bytes.
+    pub rewritten: Vec<PathBuf>,
+}
+
+impl Snapshot {
+    /// Looks at what the paths name.
+    ///
+    /// # Errors
+    /// [`Unrecorded`] when one of them cannot be keyed.
+    pub fn take(paths: &[PathBuf], scene: &mut Scene<'_>) -> Result<Self, Unrecorded> {
+        paths.iter().map(|path| Ok((path.clone(), before(path, scene)?))).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Compares with what is there after the run. `is_known_output` tells whether an outcome of this action
+    /// recorded a file with this content at this path as its output.
+    ///
+    /// # Errors
+    /// [`Unrecorded`] when something happened that no row of the table has.
+    pub fn settle(
+        self,
+        scene: &mut Scene<'_>,
+        is_known_output: impl Fn(&Path, &Digest) -> bool,
+    ) -> Result<Settled, Unrecorded> {
+        let mut settled = Settled::default();
+        for (path, before) in self.0 {
+            match before {
+                Before::Nothing => {}
+                Before::Absent => settle_absent(path, &mut settled)?,
+                Before::File { entry, observation } => {
+                    settle_file(path, &entry, observation, scene, &is_known_output, &mut settled)?;
+                }
+                Before::Fixed(observations) => {
+                    for observation in observations {
+                        if difference(&observation, scene).is_some() {
+                            return Err(Unrecorded::WordFileRewritten(path));
+                        }
+                        settled.observations.push(observation);
+                    }
+                }
+            }
+        }
+        Ok(settled)
+    }
+}
+
+fn before(path: &Path, scene: &mut Scene<'_>) -> Result<Before, Unrecorded> {
+    // Never opened: opening may act (a fifo, a device), and what is behind the descriptor is the caller's.
+    if path.starts_with("/dev/fd") || path.starts_with("/proc/self/fd") {
+        return Err(Unrecorded::SpecialWord(path.to_owned()));
+    }
+    if ["/dev/stdin", "/dev/stdout", "/dev/stderr"].iter().any(|name| path == Path::new(name)) {
+        return Ok(Before::Nothing);
+    }
+    let entry = match Identity::of_entry(path) {
+        Err(error) if is_absent(&error) => return Ok(Before::Absent),
+        Err(_) => return Err(Unrecorded::SpecialWord(path.to_owned())),
+        Ok(entry) => entry,
+    };
+    if scene.systems.of(entry.dev, path) == FileSystem::Virtual {
+        return Err(Unrecorded::SpecialWord(path.to_owned()));
+    }
+    let unkeyed = |error: Unobservable| match error {
+        Unobservable::TooLarge(path) => Unrecorded::TreeTooLarge(path),
+        Unobservable::Unsteady(path) => Unrecorded::InputChangedMeanwhile(path),
+        Unobservable::Io { path, .. } | Unobservable::Special { path, .. } => Unrecorded::SpecialWord(path),
+    };
+    match entry.kind() {
+        FileKind::File if entry.size > HASHED_BEFORE => Ok(Before::File { entry, observation: None }),
+        FileKind::File => {
+            let observation = scene.observe(Subject::File(path.to_owned())).map_err(unkeyed)?;
+            Ok(Before::File { entry, observation: Some(observation) })
+        }
+        FileKind::Directory => {
+            Ok(Before::Fixed(vec![scene.observe(Subject::Tree(path.to_owned())).map_err(unkeyed)?]))
+        }
+        FileKind::Link => link(path, scene).map_err(unkeyed),
+        FileKind::Special => device(path),
+    }
+}
+
+fn link(path: &Path, scene: &mut Scene<'_>) -> Result<Before, Unobservable> {
+    let text = scene.observe(Subject::Link(path.to_owned()))?;
+    let target = match Identity::of(path) {
+        Err(error) if is_absent(&error) => {
+            let text = std::fs::read_link(path).map_err(|source| Unobservable::io(path, source))?;
+            Subject::Absent(path.parent().unwrap_or(Path::new("")).join(text))
+        }
+        Err(source) => return Err(Unobservable::io(path, source)),
+        Ok(target) => {
+            if scene.systems.of(target.dev, path) == FileSystem::Virtual {
+                return Err(special(path, &target));
+            }
+            match target.kind() {
+                FileKind::File => Subject::File(path.to_owned()),
+                FileKind::Directory => Subject::Tree(path.to_owned()),
+                FileKind::Link | FileKind::Special => {
+                    return match device(path) {
+                        Ok(_) => Ok(Before::Fixed(vec![text])),
+                        Err(_) => Err(special(path, &target)),
+                    };
+                }
+            }
+        }
+    };
+    Ok(Before::Fixed(vec![text, scene.observe(target)?]))
+}
+
+/// The devices that have no content of their own (Documentation/admin-guide/devices.txt): null, zero,
+/// full, random, urandom.
+const PLAIN_DEVICES: [(u32, u32); 5] = [(1, 3), (1, 5), (1, 7), (1, 8), (1, 9)];
+
+fn device(path: &Path) -> Result<Before, Unrecorded> {
+    match character_device(path) {
+        Ok(Some(number)) if PLAIN_DEVICES.contains(&number) => Ok(Before::Nothing),
+        _ => Err(Unrecorded::SpecialWord(path.to_owned())),
+    }
+}
+
+fn settle_absent(path: PathBuf, settled: &mut Settled) -> Result<(), Unrecorded> {
+    let absence = Observation { subject: Subject::Absent(path.clone()), state: State::Absent };
+    match Identity::of_entry(&path) {
+        Err(error) if is_absent(&error) => {}
+        Ok(entry) if entry.kind() == FileKind::File => {
+            settled.outputs.push(Automatic { path, replaced: None });
+        }
+        _ => return Err(Unrecorded::WordFileRewritten(path)),
+    }
+    settled.observations.push(absence);
+    Ok(())
+}
+
+fn settle_file(
+    path: PathBuf,
+    entry: &Identity,
+    observation: Option<Observation>,
+    scene: &mut Scene<'_>,
+    is_known_output: impl Fn(&Path, &Digest) -> bool,
+    settled: &mut Settled,
+) -> Result<(), Unrecorded> {
+    let rewritten = || Unrecorded::WordFileRewritten(path.clone());
+    let after = Identity::of_entry(&path).map_err(|_| rewritten())?;
+    let Some(observation) = observation else {
+        if after != *entry {
+            return Err(rewritten());
+        }
+        let observation = scene.observe(Subject::File(path.clone())).map_err(|_| rewritten())?;
+        if Identity::of_entry(&path).ok() != Some(*entry) {
+            return Err(rewritten());
+        }
+        settled.observations.push(observation);
+        return Ok(());
+    };
+    let State::Content { digest: old, bits, .. } = &observation.state else { return Err(rewritten()) };
+    if after == *entry && difference(&observation, scene).is_none() {
+        settled.observations.push(observation);
+        return Ok(());
+    }
+    let same_owner = after.uid == entry.uid && after.gid == entry.gid;
+    if after.kind() != FileKind::File || !same_owner {
+        return Err(rewritten());
+    }
+    let now = scene.observe(Subject::File(path.clone())).map_err(|_| rewritten())?;
+    let State::Content { digest, bits: new_bits, .. } = &now.state else { return Err(rewritten()) };
+    if digest == old && new_bits == bits {
+        settled.rewritten.push(path);
+        settled.observations.push(now);
+        return Ok(());
+    }
+    if !is_known_output(&path, old) {
+        return Err(rewritten());
+    }
+    let replaced = Some(*old);
+    settled.outputs.push(Automatic { path, replaced });
+    settled.observations.push(observation);
+    Ok(())
+}
+
+/// Returns whether a word's path is the same place as a normal one, by its text.
+pub fn is_at(path: &Path, directory: &Path, normal: &Path) -> bool {
+    bytes(&super::observation::normal(path, directory)) == bytes(normal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(words: &[&str]) -> Vec<String> {
+        let words: Vec<OsString> = words.iter().map(OsString::from).collect();
+        candidates(&words).into_iter().map(|path| path.display().to_string()).collect()
+    }
+
+    #[test]
+    fn each_word_after_the_first_and_what_follows_its_equals_sign_may_name_a_file() {
+        assert_eq!(found(&["dd", "if=in.img", "of=x", "a", "a"]), ["if=in.img", "in.img", "of=x", "x", "a"]);
+        assert_eq!(found(&["c", "--config=x=y"]), ["--config=x=y", "x=y"]);
+    }
+
+    #[test]
+    fn what_is_too_long_or_empty_names_nothing() {
+        assert_eq!(found(&["c", "", &"x".repeat(256), &"x/".repeat(2048), "A="]), ["A="]);
+    }
+}

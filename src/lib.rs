@@ -1,0 +1,3 @@
+//! memo
+pub mod action;
+pub mod sys;

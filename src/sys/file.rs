@@ -1,0 +1,122 @@
+//! Files: reflinks, moves that replace nothing, file systems, copying in the kernel.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+use rustix::fs::{AtFlags, CWD, RenameFlags, Timespec, Timestamps};
+
+/// Opens a file for reading; a fifo does not make it wait (O_NONBLOCK).
+///
+/// # Errors
+/// Those of open(2).
+pub fn open(path: &Path) -> io::Result<File> {
+    File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path)
+}
+
+/// Makes `to` share the blocks of `from` (FICLONE).
+///
+/// # Errors
+/// EOPNOTSUPP, EXDEV, EINVAL where the file system cannot.
+pub fn reflink(from: &File, to: &File) -> io::Result<()> {
+    Ok(rustix::fs::ioctl_ficlone(to, from)?)
+}
+
+/// Renames without ever replacing anything (RENAME_NOREPLACE).
+///
+/// # Errors
+/// EEXIST when the new name is taken; EINVAL where the file system cannot.
+pub fn rename_noreplace(from: &Path, to: &Path) -> io::Result<()> {
+    Ok(rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE)?)
+}
+
+/// Returns whether an error says that a file system cannot do what was asked.
+pub fn is_unsupported(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ENOSYS | libc::EOPNOTSUPP))
+}
+
+/// Returns whether an error says that nothing has this name, so that its absence is a fact.
+pub fn is_absent(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR | libc::ENAMETOOLONG))
+}
+
+/// Sets the modification time of a path to now, not following a link at its end.
+///
+/// # Errors
+/// Those of utimensat(2).
+pub fn touch(path: &Path) -> io::Result<()> {
+    const NOW: Timespec = Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_NOW as _ };
+    const KEEP: Timespec = Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_OMIT as _ };
+    let times = Timestamps { last_access: KEEP, last_modification: NOW };
+    Ok(rustix::fs::utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW)?)
+}
+
+/// The file systems memo tells apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileSystem {
+    /// One whose inode numbers and times can be trusted to change with the content.
+    Local,
+    /// One of the kernel's own: a file in it has no content to speak of before it is read.
+    Virtual,
+    /// Any other.
+    Other,
+}
+
+/// Returns the file system a path is on, following links.
+///
+/// The numbers are those of statfs(2) and linux/magic.h.
+///
+/// # Errors
+/// Those of statfs(2).
+pub fn file_system(path: &Path) -> io::Result<FileSystem> {
+    let stat = rustix::fs::statfs(path)?;
+    let magic = stat.f_type as u64 & 0xffff_ffff;
+    Ok(match magic {
+        // ext2/3/4, xfs, btrfs, zfs, tmpfs, overlay.
+        0xef53 | 0x5846_5342 | 0x9123_683e | 0x2fc1_2fc1 | 0x0102_1994 | 0x794c_7630 => FileSystem::Local,
+        // proc, sysfs, debugfs, tracefs, cgroup, cgroup2, devpts, securityfs, bpf, configfs, efivarfs.
+        0x9fa0 | 0x6265_6572 | 0x6462_6720 | 0x7472_6163 | 0x0027_e0eb | 0x6367_7270 | 0x1cd1
+        | 0x7363_6673 | 0xcafe_4a11 | 0x6265_6570 | 0xde5e_81e4 => FileSystem::Virtual,
+        _ => FileSystem::Other,
+    })
+}
+
+/// Copies up to `limit` bytes of a file from `offset` into a descriptor inside the kernel and returns
+/// how many went (sendfile(2)); `None` where the kernel cannot for this descriptor.
+///
+/// # Errors
+/// EPIPE when the reader has gone, and the others of write(2).
+pub fn send(to: impl AsFd, from: &File, offset: &mut u64, limit: usize) -> io::Result<Option<usize>> {
+    match rustix::fs::sendfile(to, from, Some(offset), limit) {
+        Ok(n) => Ok(Some(n)),
+        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => Ok(None),
+        Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => Ok(Some(0)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Returns whether a file can be executed by the effective user (faccessat(2) with AT_EACCESS).
+pub fn is_executable(path: &Path) -> bool {
+    rustix::fs::accessat(CWD, path, rustix::fs::Access::EXEC_OK, AtFlags::EACCESS).is_ok()
+}
+
+/// Returns the major and minor number of a character device, following links; `None` for what is none.
+///
+/// # Errors
+/// Those of stat(2).
+pub fn character_device(path: &Path) -> io::Result<Option<(u32, u32)>> {
+    let metadata = std::fs::metadata(path)?;
+    let number = || (rustix::fs::major(metadata.rdev()), rustix::fs::minor(metadata.rdev()));
+    Ok(metadata.file_type().is_char_device().then(number))
+}
+
+/// Returns the file mode creation mask, a part of what mode a new file gets.
+///
+/// umask(2) can only be read by setting it; no other thread makes files at that moment.
+pub fn creation_mask() -> u32 {
+    let mask = rustix::process::umask(rustix::fs::Mode::empty());
+    rustix::process::umask(mask);
+    mask.bits()
+}

@@ -1,0 +1,14 @@
+//! The system below memo: every `unsafe` block and every raw constant of the kernel's interface.
+//!
+//! Safe functions with plain types and no policy. A function here that would need an `if` about
+//! memo belongs somewhere else.
+#![expect(unsafe_code, reason = "the only module that may talk to the kernel without a safe wrapper")]
+
+pub mod descriptor;
+pub mod file;
+pub mod pipe;
+pub mod poll;
+pub mod process;
+pub mod signal;
+pub mod startup;
+pub mod terminal;

@@ -1,0 +1,254 @@
+//! Processes: start one exactly as asked, wait for it, become it.
+
+use std::ffi::{CString, c_char};
+use std::io;
+use std::os::fd::{AsRawFd, RawFd};
+use std::time::Duration;
+
+use super::pipe::Pipe;
+use super::signal;
+use super::startup::Inherited;
+
+/// What a standard descriptor of the new process is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stdio {
+    /// The one memo has.
+    Inherit,
+    /// This one.
+    Fd(RawFd),
+    /// Closed.
+    Closed,
+}
+
+/// A process to be started: everything is prepared before fork, because between fork and exec only
+/// async-signal-safe calls are allowed.
+#[derive(Debug)]
+pub struct Launch {
+    /// The file to be executed, as it is given to execve(2).
+    pub program: CString,
+    /// The words, the first one included.
+    pub words: Vec<CString>,
+    /// `NAME=VALUE` strings.
+    pub environment: Vec<CString>,
+    /// Descriptors 0, 1 and 2.
+    pub stdio: [Stdio; 3],
+    /// Whether the kernel kills the process when its parent dies (PR_SET_PDEATHSIG).
+    pub die_with_parent: bool,
+}
+
+/// The pointers of a `Launch` as execve(2) wants them.
+struct Vectors {
+    words: Vec<*const c_char>,
+    environment: Vec<*const c_char>,
+    script: Vec<*const c_char>,
+}
+
+/// What execvp(3) runs a file with that has no `#!` line.
+const SHELL: &std::ffi::CStr = c"/bin/sh";
+
+impl Launch {
+    fn vectors(&self) -> Vectors {
+        let end = std::iter::once(std::ptr::null());
+        let words: Vec<_> = self.words.iter().map(|word| word.as_ptr()).collect();
+        let script = [SHELL.as_ptr(), self.program.as_ptr()].into_iter().chain(words.iter().skip(1).copied());
+        Vectors {
+            script: script.chain(end.clone()).collect(),
+            words: words.iter().copied().chain(end.clone()).collect(),
+            environment: self.environment.iter().map(|entry| entry.as_ptr()).chain(end).collect(),
+        }
+    }
+
+    /// Starts the process and returns its id once it has begun to execute the program.
+    ///
+    /// A file without `#!` runs under /bin/sh, as with execvp(3).
+    ///
+    /// # Errors
+    /// Those of pipe2(2), fork(2) and, of the program itself, execve(2).
+    pub fn spawn(&self, inherited: &Inherited) -> io::Result<i32> {
+        let vectors = self.vectors();
+        let report = Pipe::new()?;
+        let parent = rustix::process::getpid().as_raw_nonzero().get();
+        // SAFETY: the child calls only async-signal-safe functions until execve or _exit.
+        let pid = unsafe { libc::fork() };
+        if pid < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        if pid == 0 {
+            let errno = self.become_it(&vectors, inherited, Some(parent));
+            let bytes = errno.to_ne_bytes();
+            // SAFETY: write and _exit are async-signal-safe; the array is valid for its length.
+            unsafe {
+                libc::write(report.writer.as_raw_fd(), bytes.as_ptr().cast(), bytes.len());
+                libc::_exit(127)
+            }
+        }
+        drop(report.writer);
+        let mut bytes = [0_u8; 4];
+        // The writer is close-on-exec: the end without a byte means that the program runs.
+        if super::descriptor::read(&report.reader, &mut bytes)? < bytes.len() {
+            return Ok(pid);
+        }
+        let _reaped = wait(pid, Wait::Block);
+        Err(io::Error::from_raw_os_error(i32::from_ne_bytes(bytes)))
+    }
+
+    /// Replaces this process; returns only the error.
+    pub fn exec(&self, inherited: &Inherited) -> io::Error {
+        let vectors = self.vectors();
+        io::Error::from_raw_os_error(self.become_it(&vectors, inherited, None))
+    }
+
+    /// Sets up the process and executes the program; returns errno. Async-signal-safe.
+    fn become_it(&self, vectors: &Vectors, inherited: &Inherited, parent: Option<i32>) -> i32 {
+        // SAFETY: all calls in here are async-signal-safe system calls on memory prepared by the caller.
+        unsafe {
+            if let Some(parent) = parent.filter(|_| self.die_with_parent) {
+                libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+                if libc::getppid() != parent {
+                    libc::_exit(127);
+                }
+            }
+            // A descriptor below 3 that another one is to be set to is first moved out of the way.
+            let mut sources = [-1; 3];
+            for (target, stdio) in self.stdio.iter().enumerate() {
+                if let Stdio::Fd(fd) = *stdio {
+                    sources[target] = if fd < 3 { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, 3) } else { fd };
+                    if sources[target] < 0 {
+                        return errno();
+                    }
+                }
+            }
+            for (target, stdio) in (0..).zip(&self.stdio) {
+                match stdio {
+                    Stdio::Inherit if inherited.closed(target) => _ = libc::close(target),
+                    Stdio::Inherit => {}
+                    Stdio::Closed => _ = libc::close(target),
+                    Stdio::Fd(_) => {
+                        if libc::dup2(sources[target as usize], target) < 0 {
+                            return errno();
+                        }
+                    }
+                }
+            }
+            // The runtime has set SIGPIPE, `Signals::hold` SIGCHLD.
+            for number in [libc::SIGPIPE, libc::SIGCHLD] {
+                let disposition = if inherited.ignored(number) { libc::SIG_IGN } else { libc::SIG_DFL };
+                signal::set_disposition(number, disposition);
+            }
+            let mut mask: libc::sigset_t = std::mem::zeroed();
+            libc::sigemptyset(&raw mut mask);
+            for number in 1..=64 {
+                if inherited.blocked(number) {
+                    libc::sigaddset(&raw mut mask, number);
+                }
+            }
+            libc::sigprocmask(libc::SIG_SETMASK, &raw const mask, std::ptr::null_mut());
+            let environment = vectors.environment.as_ptr();
+            libc::execve(self.program.as_ptr(), vectors.words.as_ptr(), environment);
+            if errno() == libc::ENOEXEC {
+                libc::execve(SHELL.as_ptr(), vectors.script.as_ptr(), environment);
+            }
+            errno()
+        }
+    }
+}
+
+fn errno() -> i32 {
+    // SAFETY: the pointer is to this thread's own errno.
+    unsafe { *libc::__errno_location() }
+}
+
+/// Returns whether an error of [`Launch::spawn`] says that there is no such program.
+pub fn is_not_found(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR))
+}
+
+/// Returns whether an error says that the words and the environment are too long for execve(2).
+pub fn is_too_long(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::E2BIG)
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// With this exit status.
+    Exit(u8),
+    /// Killed by this signal.
+    Signal(i32),
+}
+
+/// Whether [`wait`] waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// Until the process has ended.
+    Block,
+    /// Not at all.
+    Look,
+}
+
+/// Returns how a child ended, or `None` while it has not.
+///
+/// # Errors
+/// ECHILD for what is no child.
+pub fn wait(pid: i32, how: Wait) -> io::Result<Option<Ended>> {
+    let options = if how == Wait::Look { libc::WNOHANG } else { 0 };
+    let mut status = 0;
+    loop {
+        // SAFETY: `status` outlives the call.
+        let waited = unsafe { libc::waitpid(pid, &raw mut status, options) };
+        match waited {
+            0 => return Ok(None),
+            -1 if errno() == libc::EINTR => {}
+            -1 => return Err(io::Error::last_os_error()),
+            _ if libc::WIFEXITED(status) => {
+                let code = u8::try_from(libc::WEXITSTATUS(status)).unwrap_or(u8::MAX);
+                return Ok(Some(Ended::Exit(code)));
+            }
+            _ if libc::WIFSIGNALED(status) => return Ok(Some(Ended::Signal(libc::WTERMSIG(status)))),
+            _ => {}
+        }
+    }
+}
+
+/// Forks; returns `true` in the copy.
+///
+/// Only for a process without other threads that still matter: the copy has but the calling one.
+///
+/// # Errors
+/// Those of fork(2).
+pub fn fork() -> io::Result<bool> {
+    // SAFETY: the copy goes on in this thread only; the caller uses no lock another thread could hold.
+    match unsafe { libc::fork() } {
+        -1 => Err(io::Error::last_os_error()),
+        0 => Ok(true),
+        _ => Ok(false),
+    }
+}
+
+/// Ends this process at once, without destructors.
+pub fn exit_now(code: u8) -> ! {
+    // SAFETY: _exit does not return and runs nothing of the process.
+    unsafe { libc::_exit(i32::from(code)) }
+}
+
+/// Returns this process's id.
+pub fn id() -> i32 {
+    rustix::process::getpid().as_raw_nonzero().get()
+}
+
+/// Returns the effective user id.
+pub fn user() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
+/// Returns the processor time used by the children that have been waited for.
+pub fn children_time() -> Duration {
+    // SAFETY: all zero is a valid `rusage`.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    // SAFETY: `usage` outlives the call.
+    unsafe { libc::getrusage(libc::RUSAGE_CHILDREN, &raw mut usage) };
+    let time = |value: libc::timeval| {
+        Duration::new(value.tv_sec.cast_unsigned(), 0) + Duration::from_micros(value.tv_usec.cast_unsigned())
+    };
+    time(usage.ru_utime) + time(usage.ru_stime)
+}
