@@ -1,3 +1,7 @@
 //! memo
 pub mod action;
+pub mod error;
+pub mod fault;
+pub mod store;
 pub mod sys;
+pub mod ui;

@@ -8,7 +8,9 @@ use std::fmt;
 use std::fs::File;
 use std::io;
 
-use blake3::hazmat::{ChainingValue, HasherExt, Mode, left_subtree_len, merge_subtrees_non_root, merge_subtrees_root};
+use blake3::hazmat::{
+    ChainingValue, HasherExt, Mode, left_subtree_len, merge_subtrees_non_root, merge_subtrees_root,
+};
 
 use crate::sys::descriptor;
 
@@ -181,7 +183,8 @@ mod tests {
 
     #[test]
     fn a_file_in_pieces_has_the_digest_of_its_bytes() {
-        for length in [0, 1, PARALLEL_FROM - 1, PARALLEL_FROM, PARALLEL_FROM + 1, 7 * PIECE, 9 * PIECE + 4097] {
+        for length in [0, 1, PARALLEL_FROM - 1, PARALLEL_FROM, PARALLEL_FROM + 1, 7 * PIECE, 9 * PIECE + 4097]
+        {
             let bytes: Vec<u8> = (0..length).map(|i| (i % 251) as u8).collect();
             let path = std::env::temp_dir().join(format!("memo-digest-{}-{length}", std::process::id()));
             File::create(&path).unwrap().write_all(&bytes).unwrap();

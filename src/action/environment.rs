@@ -13,8 +13,21 @@ pub const ALWAYS: &[&str] = &["LANG", "LC_*", "TZ"];
 ///
 /// From the measurements of `-e '*'` under bash, dash, make, fish and ssh.
 pub const LEFT_OUT: &[&str] = &[
-    "SHLVL", "PWD", "OLDPWD", "MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKE_TERM*", "COLUMNS", "LINES",
-    "WINDOWID", "TERM_SESSION_ID", "SSH_*", "XDG_SESSION_*", "DBUS_SESSION_BUS_ADDRESS", "CMD_DURATION",
+    "SHLVL",
+    "PWD",
+    "OLDPWD",
+    "MAKEFLAGS",
+    "MFLAGS",
+    "MAKELEVEL",
+    "MAKE_TERM*",
+    "COLUMNS",
+    "LINES",
+    "WINDOWID",
+    "TERM_SESSION_ID",
+    "SSH_*",
+    "XDG_SESSION_*",
+    "DBUS_SESSION_BUS_ADDRESS",
+    "CMD_DURATION",
     "STARSHIP_*",
 ];
 
@@ -87,7 +100,10 @@ mod tests {
 
     #[test]
     fn the_locale_and_the_time_zone_always_count() {
-        assert_eq!(chosen(&[("LANG", "C"), ("LC_ALL", "x"), ("TZ", ""), ("A", "1")], &[], &[]), "LANG=C LC_ALL=x TZ=");
+        assert_eq!(
+            chosen(&[("LANG", "C"), ("LC_ALL", "x"), ("TZ", ""), ("A", "1")], &[], &[]),
+            "LANG=C LC_ALL=x TZ="
+        );
     }
 
     #[test]

@@ -113,7 +113,12 @@ impl Inputs {
         Ok(observations)
     }
 
-    fn observe_one(&self, input: &Input, scene: &mut Scene<'_>, out: &mut Vec<Observation>) -> Result<(), Unobservable> {
+    fn observe_one(
+        &self,
+        input: &Input,
+        scene: &mut Scene<'_>,
+        out: &mut Vec<Observation>,
+    ) -> Result<(), Unobservable> {
         let listing = match look(&input.place) {
             Place::Glob => Listing::of_glob(input.place.as_os_str().as_bytes(), self.excluded.clone()),
             Place::Path(Err(source)) => return Err(Unobservable::io(&input.place, source)),

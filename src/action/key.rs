@@ -172,7 +172,11 @@ impl Action {
 
     /// Returns the digest of words, assignments and directory: what `memo clear -- CMD` goes by.
     pub fn call_digest(&self) -> Digest {
-        call_digest(&self.words, &self.effective_assignments(), self.directory.as_ref().map(|d| d.path.as_path()))
+        call_digest(
+            &self.words,
+            &self.effective_assignments(),
+            self.directory.as_ref().map(|d| d.path.as_path()),
+        )
     }
 
     /// Returns the assignments the command gets: of a repeated name the last.
@@ -200,7 +204,8 @@ pub fn effective(assignments: &[(Name, OsString)]) -> Vec<(Name, OsString)> {
 pub fn call_digest(words: &[OsString], assignments: &[(Name, OsString)], directory: Option<&Path>) -> Digest {
     let mut canon = Canon::new(CALL_FORMAT);
     canon.list(words.iter().map(|word| word.as_bytes()));
-    let mut assignments: Vec<_> = effective(assignments).into_iter().filter(|(name, _)| !name.is_ignored()).collect();
+    let mut assignments: Vec<_> =
+        effective(assignments).into_iter().filter(|(name, _)| !name.is_ignored()).collect();
     assignments.sort();
     canon.number(assignments.len() as u64);
     for (name, value) in &assignments {

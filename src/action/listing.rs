@@ -73,7 +73,8 @@ impl Listing {
     pub fn unchanged(&self, folders: &[(PathBuf, Identity)]) -> bool {
         !folders.is_empty()
             && folders.iter().all(|(below, known)| {
-                let path = if below.as_os_str().is_empty() { self.root.clone() } else { self.root.join(below) };
+                let path =
+                    if below.as_os_str().is_empty() { self.root.clone() } else { self.root.join(below) };
                 Identity::of(&path).is_ok_and(|now| now == *known)
             })
     }
@@ -99,7 +100,8 @@ impl Listing {
                 Err(error) => {
                     let path = error.path().unwrap_or(&self.root).to_owned();
                     let top = error.depth() == 0;
-                    let source = error.into_io_error().unwrap_or_else(|| std::io::Error::other("a loop of links"));
+                    let source =
+                        error.into_io_error().unwrap_or_else(|| std::io::Error::other("a loop of links"));
                     // A glob below a directory that does not exist selects nothing.
                     if top && self.pattern.is_some() && is_absent(&source) {
                         return Ok(Walked::default());

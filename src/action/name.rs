@@ -16,7 +16,8 @@ impl Name {
     pub fn new(text: &str) -> Option<Self> {
         let mut bytes = text.bytes();
         let first = bytes.next().is_some_and(|byte| byte == b'_' || byte.is_ascii_alphabetic());
-        (first && bytes.all(|byte| byte == b'_' || byte.is_ascii_alphanumeric())).then(|| Self(text.to_owned()))
+        (first && bytes.all(|byte| byte == b'_' || byte.is_ascii_alphanumeric()))
+            .then(|| Self(text.to_owned()))
     }
 
     /// Returns whether the name begins with `_`, and so is left out of every key.

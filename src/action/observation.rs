@@ -26,8 +26,10 @@ pub const MOST_IDENTITIES: usize = 4;
 pub enum Subject {
     /// A file named by a word: content and permission bits.
     File(PathBuf),
-    /// A declared input or a program: content, and whether it can be executed.
+    /// A declared input: content, and whether it can be executed.
     Input(PathBuf),
+    /// The program or its interpreter: as an input.
+    Program(PathBuf),
     /// A name that stands for nothing.
     Absent(PathBuf),
     /// A symbolic link: its text.
@@ -48,6 +50,7 @@ impl Subject {
         match self {
             Self::File(path)
             | Self::Input(path)
+            | Self::Program(path)
             | Self::Absent(path)
             | Self::Link(path)
             | Self::Tree(path)
@@ -65,7 +68,7 @@ pub enum State {
     Content {
         /// Of its bytes.
         digest: Digest,
-        /// Permission bits; for an [`Subject::Input`] but 0o111 or 0.
+        /// Permission bits; for an input or program but 0o111 or 0.
         bits: u32,
         /// Stat identities under which it is known to have this content; the newest first.
         identities: Vec<Identity>,
@@ -98,7 +101,9 @@ impl State {
     /// Returns whether two states are the same but for what they remember of stat.
     pub fn agrees(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Content { digest: a, bits: x, .. }, Self::Content { digest: b, bits: y, .. }) => a == b && x == y,
+            (Self::Content { digest: a, bits: x, .. }, Self::Content { digest: b, bits: y, .. }) => {
+                a == b && x == y
+            }
             (Self::Listing { digest: a, .. }, Self::Listing { digest: b, .. }) => a == b,
             (a, b) => a == b,
         }
@@ -204,7 +209,8 @@ impl Scene<'_> {
             let after = identity_of(&file).map_err(|source| Unobservable::io(path, source))?;
             let named = Identity::of(path).is_ok_and(|named| named == after);
             if before == after && named {
-                let trusted = before.is_settled(self.now) && self.systems.of(before.dev, path) == FileSystem::Local;
+                let trusted =
+                    before.is_settled(self.now) && self.systems.of(before.dev, path) == FileSystem::Local;
                 return Ok((before, digest, trusted));
             }
         }
@@ -217,7 +223,7 @@ impl Scene<'_> {
     /// [`Unobservable`], also when it is not of the subject's kind.
     pub fn observe(&mut self, subject: Subject) -> Result<Observation, Unobservable> {
         let state = match &subject {
-            Subject::File(path) | Subject::Input(path) => {
+            Subject::File(path) | Subject::Input(path) | Subject::Program(path) => {
                 let (identity, digest, trusted) = self.content(path)?;
                 let bits = bits_for(&subject, &identity);
                 State::Content { digest, bits, identities: if trusted { vec![identity] } else { Vec::new() } }
@@ -253,7 +259,7 @@ impl Scene<'_> {
 
 fn bits_for(subject: &Subject, identity: &Identity) -> u32 {
     match subject {
-        Subject::Input(_) => execute_bits(identity),
+        Subject::Input(_) | Subject::Program(_) => execute_bits(identity),
         _ => identity.permissions(),
     }
 }
@@ -300,9 +306,17 @@ pub struct Present {
 
 impl Present {
     /// Compares a state recorded for `subject` with what is there now; `None` when it still holds.
-    pub fn difference(&mut self, subject: &Subject, state: &State, scene: &mut Scene<'_>) -> Option<Difference> {
+    pub fn difference(
+        &mut self,
+        subject: &Subject,
+        state: &State,
+        scene: &mut Scene<'_>,
+    ) -> Option<Difference> {
         match (subject, state) {
-            (Subject::File(path) | Subject::Input(path), State::Content { digest, bits, identities }) => {
+            (
+                Subject::File(path) | Subject::Input(path) | Subject::Program(path),
+                State::Content { digest, bits, identities },
+            ) => {
                 let identity = match self.identity(|| Identity::of(path)) {
                     Ok(identity) => identity,
                     Err(true) => return Some(Difference::Gone),
@@ -315,9 +329,9 @@ impl Present {
                     return Some(Difference::Changed);
                 }
                 let content = self.content.get_or_insert_with(|| scene.content(path).ok());
-                let same = content.as_ref().is_some_and(|(now, found, _)| {
-                    found == digest && bits_for(subject, now) == *bits
-                });
+                let same = content
+                    .as_ref()
+                    .is_some_and(|(now, found, _)| found == digest && bits_for(subject, now) == *bits);
                 (!same).then_some(Difference::Changed)
             }
             (Subject::Absent(path), State::Absent) => match self.identity(|| Identity::of_entry(path)) {

@@ -97,7 +97,7 @@ pub fn observe(path: &Path, scene: &mut Scene<'_>) -> Result<Vec<Observation>, U
     let mut observations = Vec::new();
     let mut path = path.to_owned();
     for _ in 0..DEEPEST {
-        match scene.observe(Subject::Input(path.clone())) {
+        match scene.observe(Subject::Program(path.clone())) {
             Ok(observation) => observations.push(observation),
             // It can be executed but not read.
             Err(_) => {
@@ -112,7 +112,7 @@ pub fn observe(path: &Path, scene: &mut Scene<'_>) -> Result<Vec<Observation>, U
             && let Ok(found) = find(&name, scene.search_path)
         {
             observations.push(scene.observe(Subject::Command(name))?);
-            if let Ok(observation) = scene.observe(Subject::Input(found)) {
+            if let Ok(observation) = scene.observe(Subject::Program(found)) {
                 observations.push(observation);
             }
         }
@@ -134,7 +134,10 @@ mod tests {
         assert_eq!(parse("#!/bin/sh\necho"), Some(("/bin/sh".into(), None)));
         assert_eq!(parse("#! /bin/sh -e"), Some(("/bin/sh".into(), None)));
         assert_eq!(parse("#!/usr/bin/env python3"), Some(("/usr/bin/env".into(), Some("python3".into()))));
-        assert_eq!(parse("#!/usr/bin/env -S A=1 node -x"), Some(("/usr/bin/env".into(), Some("node".into()))));
+        assert_eq!(
+            parse("#!/usr/bin/env -S A=1 node -x"),
+            Some(("/usr/bin/env".into(), Some("node".into())))
+        );
         assert_eq!(parse("#!\n"), None);
         assert_eq!(parse("echo"), None);
     }

@@ -154,7 +154,9 @@ impl Unrecorded {
     pub fn hint(&self) -> Option<String> {
         let shown = |path: &Path| path.display().to_string();
         match self {
-            Self::WordFileRewritten(path) => Some(format!("if it is an output, say so: `-o {}`", shown(path))),
+            Self::WordFileRewritten(path) => {
+                Some(format!("if it is an output, say so: `-o {}`", shown(path)))
+            }
             Self::TreeTooLarge(path) => Some(format!(
                 "name what is read, `-i '{}/*.c'`, and leave the rest to you with `--no-auto`",
                 shown(path)

@@ -50,7 +50,8 @@ fn visit(
     mut untrusted: impl FnMut(PathBuf, &Identity),
 ) -> Result<Digest, Unobservable> {
     let absolute = normal(root, scene.directory);
-    let hidden: Vec<&PathBuf> = scene.hidden.paths.iter().filter(|path| path.starts_with(&absolute)).collect();
+    let hidden: Vec<&PathBuf> =
+        scene.hidden.paths.iter().filter(|path| path.starts_with(&absolute)).collect();
     let is_hidden = |path: &Path| hidden.iter().any(|hidden| **hidden == path);
     let holds_hidden = |path: &Path| hidden.iter().any(|hidden| hidden.parent() == Some(path));
     let mut digester = Digester::new();
@@ -65,8 +66,9 @@ fn visit(
         let below = entry.path().strip_prefix(root).unwrap_or(entry.path());
         let place = if below.as_os_str().is_empty() { absolute.clone() } else { absolute.join(below) };
         // The root of a walk is followed when it is a link, as the command does with the word.
-        let metadata = if entry.depth() == 0 { std::fs::metadata(root) } else { entry.path().symlink_metadata() }
-            .map_err(|source| Unobservable::io(entry.path(), source))?;
+        let metadata =
+            if entry.depth() == 0 { std::fs::metadata(root) } else { entry.path().symlink_metadata() }
+                .map_err(|source| Unobservable::io(entry.path(), source))?;
         let identity = Identity::from(&metadata);
         let id = (metadata.dev(), metadata.ino());
         if scene.hidden.store == Some(id) || entry.depth() > 0 && is_hidden(&place) {

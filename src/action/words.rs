@@ -47,7 +47,10 @@ fn may_name_a_file(text: &[u8]) -> bool {
 #[derive(Debug)]
 enum Before {
     Absent,
-    File { entry: Identity, observation: Option<Observation> },
+    File {
+        entry: Identity,
+        observation: Option<Observation>,
+    },
     /// A link, a directory: what was observed must still hold.
     Fixed(Vec<Observation>),
     /// A device whose content does not change.

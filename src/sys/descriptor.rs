@@ -65,7 +65,13 @@ pub fn describe(fd: impl AsFd) -> io::Result<Described> {
         FileType::Directory => Kind::Directory,
         _ => Kind::Other,
     };
-    Ok(Described { dev: stat.st_dev, ino: stat.st_ino, kind, size: stat.st_size.cast_unsigned(), rdev: stat.st_rdev })
+    Ok(Described {
+        dev: stat.st_dev,
+        ino: stat.st_ino,
+        kind,
+        size: stat.st_size.cast_unsigned(),
+        rdev: stat.st_rdev,
+    })
 }
 
 /// How a descriptor was opened.

@@ -110,9 +110,12 @@ pub fn write_now(fd: impl AsFd, bytes: &[u8]) -> io::Result<Wrote> {
     match rustix::io::pwritev2(fd, &buffers, OWN_OFFSET, flags) {
         Ok(n) => Ok(Wrote::Some(n)),
         Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => Ok(Wrote::Full),
-        Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS | rustix::io::Errno::INVAL | rustix::io::Errno::SPIPE) => {
-            Ok(Wrote::Unsupported)
-        }
+        Err(
+            rustix::io::Errno::OPNOTSUPP
+            | rustix::io::Errno::NOSYS
+            | rustix::io::Errno::INVAL
+            | rustix::io::Errno::SPIPE,
+        ) => Ok(Wrote::Unsupported),
         Err(error) => Err(error.into()),
     }
 }

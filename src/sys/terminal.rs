@@ -36,10 +36,7 @@ pub fn typed(fd: impl AsFd) -> u64 {
 /// Those of open(2) and fcntl(2).
 pub fn watch_input(fd: impl AsFd) -> io::Result<File> {
     let path = format!("/proc/self/fd/{}", fd.as_fd().as_raw_fd());
-    let file = File::options()
-        .read(true)
-        .custom_flags(libc::O_NOCTTY | libc::O_NONBLOCK)
-        .open(path)?;
+    let file = File::options().read(true).custom_flags(libc::O_NOCTTY | libc::O_NONBLOCK).open(path)?;
     let raw = file.as_raw_fd();
     // SAFETY: fcntl with integer arguments on a descriptor we own.
     let failed = unsafe {

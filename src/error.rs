@@ -1,0 +1,74 @@
+//! memo's own errors: a kind, which fixes the exit code, a message, and hints that can be pasted.
+
+use std::fmt;
+
+/// What an error means for whoever called memo.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Nothing such: exit 1, of subcommands other than run.
+    Nothing,
+    /// A subcommand was used wrongly: exit 2.
+    Usage,
+    /// `--only-cached` and nothing was: exit 75 (EX_TEMPFAIL of sysexits.h).
+    NotCached,
+    /// memo itself failed, or was asked for something it cannot do: exit 125.
+    Failed,
+    /// The command was found but cannot be executed: exit 126.
+    NotExecutable,
+    /// The command was not found: exit 127.
+    NotFound,
+}
+
+impl Kind {
+    /// Returns the exit code.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Nothing => 1,
+            Self::Usage => 2,
+            Self::NotCached => 75,
+            Self::Failed => 125,
+            Self::NotExecutable => 126,
+            Self::NotFound => 127,
+        }
+    }
+}
+
+/// An error of memo's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error {
+    kind: Kind,
+    message: String,
+    hints: Vec<String>,
+}
+
+impl Error {
+    /// Returns an error: lower case, no final period, literals in backticks.
+    pub fn new(kind: Kind, message: impl fmt::Display) -> Self {
+        Self { kind, message: message.to_string(), hints: Vec::new() }
+    }
+
+    /// Adds a hint: what to do, as it can be pasted.
+    #[must_use]
+    pub fn hint(mut self, hint: impl fmt::Display) -> Self {
+        self.hints.push(hint.to_string());
+        self
+    }
+
+    /// Returns what it means.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Returns the hints.
+    pub fn hints(&self) -> &[String] {
+        &self.hints
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {}

@@ -1,0 +1,112 @@
+//! Blobs: content by its digest, one file each, never changed.
+
+use std::fs::File;
+use std::io::{self, Seek, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use super::temporary::Temporary;
+use crate::action::digest::Digest;
+use crate::sys::file::{open, reflink};
+
+/// The directory of blobs.
+#[derive(Clone, Debug)]
+pub struct Blobs {
+    directory: PathBuf,
+    temporary: PathBuf,
+}
+
+/// A blob could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum BadBlob {
+    /// It is not there, or cannot be opened.
+    #[error("blob {} is gone", .0.short())]
+    Gone(Digest),
+    /// Its content is not what its name says.
+    #[error("blob {} does not have the content its name says", .0.short())]
+    Damaged(Digest),
+}
+
+impl Blobs {
+    /// Keeps blobs below `store`.
+    pub fn new(store: &Path) -> Self {
+        Self { directory: store.join("blobs"), temporary: store.join("tmp") }
+    }
+
+    /// Returns where a blob is, or would be.
+    pub fn path(&self, digest: &Digest) -> PathBuf {
+        super::sharded(&self.directory, &digest.to_string())
+    }
+
+    /// Opens a blob and makes sure of its content.
+    ///
+    /// # Errors
+    /// [`BadBlob`].
+    pub fn open(&self, digest: &Digest, length: u64) -> Result<File, BadBlob> {
+        let file = open(&self.path(digest)).map_err(|_| BadBlob::Gone(*digest))?;
+        let metadata = file.metadata().map_err(|_| BadBlob::Gone(*digest))?;
+        let sound = metadata.is_file()
+            && metadata.len() == length
+            && Digest::of_file(&file, length).is_ok_and(|found| found == *digest);
+        if sound { Ok(file) } else { Err(BadBlob::Damaged(*digest)) }
+    }
+
+    /// Returns whether a blob of this length is there, without reading it.
+    pub fn has(&self, digest: &Digest, length: u64) -> bool {
+        std::fs::symlink_metadata(self.path(digest))
+            .is_ok_and(|metadata| metadata.is_file() && metadata.len() == length)
+    }
+
+    /// Stores the content of a file: shares its blocks where the file system can, else copies. It is the
+    /// stored copy that is hashed, so that the name is right whatever happens to the file meanwhile.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn put_file(&self, from: &File) -> io::Result<(Digest, u64)> {
+        let mut temporary = Temporary::create(&self.temporary, "blob-", 0o600)?;
+        if reflink(from, &temporary.file).is_err() {
+            let mut from = from;
+            from.rewind()?;
+            io::copy(&mut from, &mut temporary.file)?;
+        }
+        let length = temporary.file.metadata()?.len();
+        let digest = Digest::of_file(&temporary.file, length)?;
+        self.place(temporary, &digest, length)?;
+        Ok((digest, length))
+    }
+
+    /// Stores bytes.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn put_bytes(&self, bytes: &[u8]) -> io::Result<Digest> {
+        let mut temporary = Temporary::create(&self.temporary, "blob-", 0o600)?;
+        temporary.file.write_all(bytes)?;
+        let digest = Digest::of(bytes);
+        self.place(temporary, &digest, bytes.len() as u64)?;
+        Ok(digest)
+    }
+
+    /// Makes a file a blob by renaming it, under the digest its writer has computed.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn adopt(&self, path: &Path, digest: &Digest) -> io::Result<()> {
+        std::fs::set_permissions(path, PermissionsExt::from_mode(0o444))?;
+        let to = self.path(digest);
+        super::make_parent(&to)?;
+        std::fs::rename(path, to)
+    }
+
+    fn place(&self, temporary: Temporary, digest: &Digest, length: u64) -> io::Result<()> {
+        let to = self.path(digest);
+        // The times say how long ago a blob was last wanted, so one that is there is renewed. One of
+        // another length is damaged and is replaced.
+        if self.has(digest, length) && crate::sys::file::touch(&to).is_ok() {
+            return Ok(());
+        }
+        temporary.file.set_permissions(PermissionsExt::from_mode(0o444))?;
+        super::make_parent(&to)?;
+        temporary.persist(&to)
+    }
+}

@@ -1,0 +1,413 @@
+//! The store: what was recorded, on disk.
+//!
+//! Files are the truth, SQLite is the index over them; neither a hit nor an ordinary miss opens it.
+//!
+//! # Crash safety
+//! Every file is written under a temporary name and renamed; nothing is synced, and everything is
+//! verified when it is read. Blobs come first, the outcome next, the journal's record, the manifest last:
+//! a crash loses what was being recorded and nothing else.
+//!
+//! # Locking
+//! A manifest is changed under one of 256 locks that are never removed. A commit holds `generation`
+//! shared from its last check to its rename; a full `clear` takes it exclusively and raises the number.
+//!
+//! # Compatibility
+//! `FORMAT` has the number of the layout; each file's first bytes that of its own format. A store with a
+//! higher number is left alone.
+
+pub mod blobs;
+pub mod codec;
+pub mod journal;
+pub mod lease;
+pub mod location;
+pub mod manifest;
+pub mod outcome;
+pub mod temporary;
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use crate::action::digest::Digest;
+use crate::action::key::ActionKey;
+use crate::action::observation::Observation;
+use crate::fault;
+use crate::sys::file::is_absent;
+use blobs::Blobs;
+use journal::{Event, Journal, Record};
+use lease::{Lease, Taken};
+use location::{Found, Trouble};
+use manifest::{Entry, Manifest};
+use outcome::{Outcome, OutcomeId};
+use temporary::Temporary;
+
+/// The number of the store's layout.
+pub const FORMAT: u64 = 1;
+
+/// What CACHEDIR.TAG begins with, so that backups leave the store out
+/// (Cache Directory Tagging Specification, bford.info/cachedir).
+const TAG: &str = "Signature: 8a477f597d28d172789f06886806bc55\n# This directory holds what memo remembers; it may be removed at any time.\n";
+
+/// A store.
+#[derive(Clone, Debug)]
+pub struct Store {
+    path: PathBuf,
+    /// Device and inode, when it exists.
+    id: Option<(u64, u64)>,
+    root: Option<PathBuf>,
+    /// Content by digest.
+    pub blobs: Blobs,
+    /// What happened.
+    pub journal: Journal,
+}
+
+/// Returns where a file with this name is below a directory: by its first two digits.
+fn sharded(directory: &Path, name: &str) -> PathBuf {
+    directory.join(&name[..2]).join(name)
+}
+
+/// Makes the directory a file is to be in.
+fn make_parent(path: &Path) -> io::Result<()> {
+    match path.parent() {
+        Some(parent) if !parent.exists() => {
+            use std::os::unix::fs::DirBuilderExt;
+            std::fs::DirBuilder::new().recursive(true).mode(0o700).create(parent)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// How a run is recorded.
+#[derive(Debug)]
+pub struct Commit {
+    /// What it left.
+    pub outcome: Outcome,
+    /// What must hold for it.
+    pub observations: Vec<Observation>,
+    /// What it taught about the action's stdin, to be kept under the key that leaves stdin out.
+    pub size: u64,
+}
+
+/// Why nothing was recorded, though all was well with the run.
+#[derive(Debug, thiserror::Error)]
+pub enum NotCommitted {
+    /// `memo clear` came between.
+    #[error("it was cleared while it ran")]
+    Cleared,
+    /// The store would not.
+    #[error(transparent)]
+    Trouble(#[from] Trouble),
+}
+
+impl Store {
+    /// Opens the store at an absolute path for the user with id `user`. Nothing is made yet.
+    ///
+    /// # Errors
+    /// [`Trouble`] when the place cannot be trusted.
+    pub fn open(path: &Path, user: u32, root: Option<&Path>) -> Result<Self, Trouble> {
+        let id = match location::check(path, user)? {
+            Found::Absent => None,
+            Found::Sound(id) => Some(id),
+        };
+        Ok(Self {
+            path: path.to_owned(),
+            id,
+            root: root.map(Path::to_owned),
+            blobs: Blobs::new(path),
+            journal: Journal::new(path),
+        })
+    }
+
+    /// Returns where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Returns device and inode of its directory, when it exists.
+    pub fn id(&self) -> Option<(u64, u64)> {
+        self.id
+    }
+
+    /// Makes everything that is needed for writing.
+    ///
+    /// # Errors
+    /// [`Trouble`] when the system will not, and when a newer memo made the store.
+    pub fn prepare(&mut self, user: u32) -> Result<(), Trouble> {
+        if self.id.is_none() {
+            location::make(&self.path)?;
+        }
+        match self.format()? {
+            Some(found) if found > FORMAT => {
+                return Err(Trouble::Newer { path: self.path.clone(), found, known: FORMAT });
+            }
+            Some(_) => {}
+            None => {
+                for directory in ["manifests", "outcomes", "blobs", "leases", "tmp"] {
+                    location::make(&self.path.join(directory))?;
+                }
+                self.write_new("CACHEDIR.TAG", TAG.as_bytes())?;
+                self.write_new("generation", b"0\n")?;
+                self.write_new("FORMAT", format!("{FORMAT}\n").as_bytes())?;
+            }
+        }
+        if self.id.is_none()
+            && let Found::Sound(id) = location::check(&self.path, user)?
+        {
+            self.id = Some(id);
+        }
+        Ok(())
+    }
+
+    /// Returns the number in `FORMAT`; `None` for a store that is still to be made.
+    ///
+    /// # Errors
+    /// [`Trouble`] when it cannot be read.
+    pub fn format(&self) -> Result<Option<u64>, Trouble> {
+        let path = self.path.join("FORMAT");
+        match std::fs::read_to_string(&path) {
+            Ok(text) => Ok(text.trim().parse().ok()),
+            Err(error) if is_absent(&error) => Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => Ok(None),
+            Err(error) => Err(Trouble::io("read", &path, error)),
+        }
+    }
+
+    fn write_new(&self, name: &str, bytes: &[u8]) -> Result<(), Trouble> {
+        let path = self.path.join(name);
+        if path.exists() {
+            return Ok(());
+        }
+        let trouble = |error| Trouble::io("write", &path, error);
+        let mut temporary = Temporary::create(&self.path.join("tmp"), "new-", 0o600).map_err(trouble)?;
+        io::Write::write_all(&mut temporary.file, bytes).map_err(trouble)?;
+        temporary.persist(&path).map_err(trouble)
+    }
+
+    fn manifest_path(&self, key: &ActionKey) -> PathBuf {
+        sharded(&self.path.join("manifests"), &key.to_string())
+    }
+
+    /// Returns where an outcome that does not stand in a manifest is kept.
+    pub fn outcome_path(&self, id: &OutcomeId) -> PathBuf {
+        sharded(&self.path.join("outcomes"), &id.to_string())
+    }
+
+    /// Returns where the lease of a key is.
+    pub fn lease_path(&self, key: &ActionKey) -> PathBuf {
+        self.path.join("leases").join(key.to_string())
+    }
+
+    /// Reads the manifest of a key; one that is not there knows nothing.
+    ///
+    /// # Errors
+    /// What is wrong with one that is damaged or cannot be read.
+    pub fn manifest(&self, key: &ActionKey) -> Result<Manifest, String> {
+        let path = self.manifest_path(key);
+        let mut bytes = Vec::new();
+        let read = crate::sys::file::open(&path).and_then(|mut file| file.read_to_end(&mut bytes));
+        match read {
+            Ok(_) => Manifest::decode(&bytes, key, self.root.as_deref())
+                .map_err(|error| format!("manifest {}: {error}", &key.to_string()[..8])),
+            Err(error) if is_absent(&error) => Ok(Manifest::new(*key)),
+            Err(error) => Err(format!("manifest {}: {error}", &key.to_string()[..8])),
+        }
+    }
+
+    /// Returns the outcome of an entry, verified.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn outcome(&self, entry: &Entry) -> Result<Outcome, String> {
+        let wrong = |what: &str| format!("outcome {}: {what}", entry.id.0.short());
+        let read;
+        let bytes = match &entry.body {
+            Some(body) => body,
+            None => {
+                read =
+                    std::fs::read(self.outcome_path(&entry.id)).map_err(|error| wrong(&error.to_string()))?;
+                if Digest::of(&read) != entry.id.0 {
+                    return Err(wrong("it does not have the content its name says"));
+                }
+                &read
+            }
+        };
+        Outcome::decode(bytes).map_err(|error| wrong(&error.to_string()))
+    }
+
+    /// Takes the lease of a key, if nobody has it.
+    ///
+    /// # Errors
+    /// [`Trouble`] when the system will not.
+    pub fn lease(&self, key: &ActionKey) -> Result<Taken, Trouble> {
+        let path = self.lease_path(key);
+        Lease::take(&path).map_err(|error| Trouble::io("lock", &path, error))
+    }
+
+    /// Makes a file that is removed again unless it is put in place.
+    ///
+    /// # Errors
+    /// [`Trouble`] when the system will not.
+    pub fn temporary(&self, prefix: &str) -> Result<Temporary, Trouble> {
+        let directory = self.path.join("tmp");
+        Temporary::create(&directory, prefix, 0o600)
+            .map_err(|error| Trouble::io("write to", &directory, error))
+    }
+
+    /// Returns the number that a full `clear` raises.
+    pub fn generation(&self) -> u64 {
+        let text = std::fs::read_to_string(self.path.join("generation")).unwrap_or_default();
+        text.trim().parse().unwrap_or(0)
+    }
+
+    /// Records a run under a key. `generation` is the number from before the run; without a lease (a file
+    /// system without locks) that alone tells whether a `clear` came between.
+    ///
+    /// # Errors
+    /// [`NotCommitted`].
+    pub fn commit(
+        &self,
+        key: &ActionKey,
+        commit: Commit,
+        lease: Option<&Lease>,
+        generation: u64,
+        now: crate::action::identity::Timestamp,
+    ) -> Result<(), NotCommitted> {
+        let _shared = self.hold_generation(generation)?;
+        if lease.is_some_and(|lease| !lease.is_current()) {
+            return Err(NotCommitted::Cleared);
+        }
+        if commit.outcome.blobs().any(|(digest, length)| !self.blobs.has(&digest, length)) {
+            return Err(NotCommitted::Cleared);
+        }
+        self.change_manifest(key, |manifest| {
+            let changed = manifest.insert(&commit.outcome, commit.observations);
+            for (id, bytes) in &changed.displaced {
+                self.write_outcome(id, bytes)?;
+            }
+            fault::point("commit.outcome");
+            let id = manifest.entries[0].id;
+            let record = Record {
+                event: Event::Commit,
+                reason: 0,
+                time: now,
+                key: *key,
+                outcome: id,
+                amount: commit.size,
+            };
+            self.journal.append(&record).map_err(|error| Trouble::io("write", self.journal.path(), error))?;
+            fault::point("commit.journal");
+            Ok(changed.gone)
+        })
+        .map(|gone| {
+            for id in gone {
+                // An outcome of the same bytes may stand under another key: then that one misses once.
+                let _ = std::fs::remove_file(self.outcome_path(&id));
+            }
+        })?;
+        Ok(())
+    }
+
+    /// Changes what is known of an action whatever its stdin is.
+    ///
+    /// # Errors
+    /// [`NotCommitted`].
+    pub fn learn(
+        &self,
+        key: &ActionKey,
+        generation: u64,
+        change: impl FnOnce(&mut manifest::StdinKnown),
+    ) -> Result<(), NotCommitted> {
+        let _shared = self.hold_generation(generation)?;
+        self.change_manifest(key, |manifest| {
+            change(&mut manifest.stdin);
+            Ok(())
+        })?;
+        Ok(())
+    }
+
+    fn hold_generation(&self, generation: u64) -> Result<File, NotCommitted> {
+        let path = self.path.join("generation");
+        let trouble = |error| NotCommitted::Trouble(Trouble::io("lock", &path, error));
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            // Somebody removed the store while we ran: that is a `clear` too.
+            Err(error) if is_absent(&error) => return Err(NotCommitted::Cleared),
+            Err(error) => return Err(trouble(error)),
+        };
+        file.lock_shared().map_err(trouble)?;
+        if self.generation() == generation { Ok(file) } else { Err(NotCommitted::Cleared) }
+    }
+
+    /// Reads, changes and writes a manifest under its lock.
+    fn change_manifest<T>(
+        &self,
+        key: &ActionKey,
+        change: impl FnOnce(&mut Manifest) -> Result<T, Trouble>,
+    ) -> Result<T, Trouble> {
+        let path = self.manifest_path(key);
+        let directory = path.parent().unwrap_or(&self.path).to_owned();
+        location::make(&directory)?;
+        let _lock = lock_file(&directory.join(".lock"))?;
+        // A damaged one is begun anew.
+        let mut manifest = self.manifest(key).unwrap_or_else(|_| Manifest::new(*key));
+        let result = change(&mut manifest)?;
+        if manifest == Manifest::new(*key) {
+            match std::fs::remove_file(&path) {
+                Err(error) if !is_absent(&error) => return Err(Trouble::io("remove", &path, error)),
+                _ => return Ok(result),
+            }
+        }
+        let bytes = manifest.encode(self.root.as_deref());
+        let mut temporary = self.temporary("manifest-")?;
+        let trouble = |error| Trouble::io("write", &path, error);
+        io::Write::write_all(&mut temporary.file, &bytes).map_err(trouble)?;
+        fault::point("commit.manifest");
+        // A directory in its place, put there by somebody, would stop this key for good.
+        if path.is_dir() {
+            std::fs::remove_dir_all(&path).map_err(trouble)?;
+        }
+        temporary.persist(&path).map_err(trouble)?;
+        Ok(result)
+    }
+
+    fn write_outcome(&self, id: &OutcomeId, bytes: &[u8]) -> Result<(), Trouble> {
+        let path = self.outcome_path(id);
+        let trouble = |error| Trouble::io("write", &path, error);
+        make_parent(&path).map_err(trouble)?;
+        let mut temporary = self.temporary("outcome-")?;
+        io::Write::write_all(&mut temporary.file, bytes).map_err(trouble)?;
+        temporary.persist(&path).map_err(trouble)
+    }
+
+    /// Removes outcomes from the manifest of a key; what else is known of the action stays. Returns
+    /// how many went.
+    ///
+    /// # Errors
+    /// [`Trouble`] when the system will not.
+    pub fn remove(&self, key: &ActionKey, goes: impl Fn(&Entry) -> bool) -> Result<usize, Trouble> {
+        let gone = self.change_manifest(key, |manifest| Ok(manifest.remove(goes)))?;
+        for id in &gone {
+            let _ = std::fs::remove_file(self.outcome_path(id));
+        }
+        Ok(gone.len())
+    }
+}
+
+/// Takes a lock on a file that is never removed.
+pub(crate) fn lock_file(path: &Path) -> Result<File, Trouble> {
+    let file = File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+        .map_err(|error| Trouble::io("open", path, error))?;
+    match file.lock() {
+        Ok(()) => Ok(file),
+        // No locks on this file system: each reader verifies, so the worst is a lost entry.
+        Err(error) if crate::sys::file::is_unsupported(&error) => Ok(file),
+        Err(error) => Err(Trouble::io("lock", path, error)),
+    }
+}

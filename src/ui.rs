@@ -1,0 +1,87 @@
+//! The only writer of memo's own lines. They go to stderr, each begins with `memo: `, for the command's
+//! stderr is the same stream.
+//!
+//! Errors always; one group of warnings for a run; notes and hints only with `-v` or on a terminal,
+//! because configure scripts test for an empty stderr.
+
+use std::cell::Cell;
+use std::fmt::Display;
+
+use crate::error::Error;
+use crate::sys::{descriptor, terminal};
+
+/// How much memo says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Talk {
+    /// `-q`: errors alone.
+    Quiet,
+    /// Errors, warnings, and notes on a terminal.
+    #[default]
+    Normal,
+    /// `-v`: also a line for each hit and miss.
+    Verbose,
+}
+
+/// Writes memo's own lines.
+#[derive(Debug)]
+pub struct Ui {
+    talk: Talk,
+    terminal: bool,
+    warned: Cell<bool>,
+}
+
+impl Ui {
+    /// Returns a writer that says so much.
+    pub fn new(talk: Talk) -> Self {
+        Self { talk, terminal: terminal::is_terminal(descriptor::standard(2)), warned: Cell::new(false) }
+    }
+
+    /// Returns whether `-v` was given.
+    pub fn is_verbose(&self) -> bool {
+        self.talk == Talk::Verbose
+    }
+
+    /// Says an error with its hints.
+    pub fn error(&self, error: &Error) {
+        let mut text = format!("memo: error: {error}\n");
+        for hint in error.hints() {
+            text.push_str(&format!("memo:   hint: {hint}\n"));
+        }
+        write(&text);
+    }
+
+    /// Says a warning with its hint; only the first of a run is said.
+    pub fn warning(&self, message: impl Display, hint: Option<&str>) {
+        if self.talk != Talk::Quiet && !self.warned.replace(true) {
+            self.group("warning: ", message, hint);
+        }
+    }
+
+    /// Says a note with its hint, to those who listen.
+    pub fn note(&self, message: impl Display, hint: Option<&str>) {
+        if self.talk == Talk::Verbose || self.talk == Talk::Normal && self.terminal {
+            self.group("note: ", message, hint);
+        }
+    }
+
+    /// Says a line with `-v`.
+    pub fn verbose(&self, message: impl Display) {
+        if self.talk == Talk::Verbose {
+            self.group("", message, None);
+        }
+    }
+
+    fn group(&self, label: &str, message: impl Display, hint: Option<&str>) {
+        let mut text = format!("memo: {label}{message}\n");
+        if let Some(hint) = hint {
+            text.push_str(&format!("memo:   hint: {hint}\n"));
+        }
+        write(&text);
+    }
+}
+
+/// One write for all lines, so that no other process's come between. A stderr that takes nothing is
+/// nothing memo can report.
+fn write(text: &str) {
+    let _ = descriptor::write_all(descriptor::standard(2), text.as_bytes());
+}
