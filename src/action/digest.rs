@@ -79,7 +79,7 @@ impl fmt::Debug for Digest {
 
 /// Digests content as it passes.
 #[derive(Debug, Default)]
-pub struct Digester(blake3::Hasher);
+pub struct Digester(Box<blake3::Hasher>);
 
 impl Digester {
     /// Returns a digester that has seen nothing.

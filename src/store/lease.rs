@@ -81,5 +81,7 @@ impl Drop for Lease {
         if !self.path.as_os_str().is_empty() && self.is_current() {
             let _ = std::fs::remove_file(&self.path);
         }
+        // A copy of this process that pumps on for a grandchild has the same open file, and with it the lock.
+        let _ = self.file.unlock();
     }
 }

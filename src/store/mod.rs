@@ -85,8 +85,8 @@ pub struct Commit {
     pub outcome: Outcome,
     /// What must hold for it.
     pub observations: Vec<Observation>,
-    /// What it taught about the action's stdin, to be kept under the key that leaves stdin out.
-    pub size: u64,
+    /// The file with its transcript, which is still to become a blob.
+    pub transcript: Option<(PathBuf, Digest)>,
 }
 
 /// Why nothing was recorded, though all was well with the run.
@@ -277,9 +277,14 @@ impl Store {
         if lease.is_some_and(|lease| !lease.is_current()) {
             return Err(NotCommitted::Cleared);
         }
+        if let Some((path, digest)) = &commit.transcript {
+            self.blobs.adopt(path, digest).map_err(|error| Trouble::io("keep", path, error))?;
+        }
+        fault::point("commit.blobs");
         if commit.outcome.blobs().any(|(digest, length)| !self.blobs.has(&digest, length)) {
             return Err(NotCommitted::Cleared);
         }
+        let size = commit.outcome.size();
         self.change_manifest(key, |manifest| {
             let changed = manifest.insert(&commit.outcome, commit.observations);
             for (id, bytes) in &changed.displaced {
@@ -287,14 +292,8 @@ impl Store {
             }
             fault::point("commit.outcome");
             let id = manifest.entries[0].id;
-            let record = Record {
-                event: Event::Commit,
-                reason: 0,
-                time: now,
-                key: *key,
-                outcome: id,
-                amount: commit.size,
-            };
+            let record =
+                Record { event: Event::Commit, reason: 0, time: now, key: *key, outcome: id, amount: size };
             self.journal.append(&record).map_err(|error| Trouble::io("write", self.journal.path(), error))?;
             fault::point("commit.journal");
             Ok(changed.gone)

@@ -189,6 +189,11 @@ impl Outcome {
         Ok(outcome)
     }
 
+    /// Returns how many bytes it takes in all.
+    pub fn size(&self) -> u64 {
+        self.encode().1.len() as u64 + self.blobs().map(|(_, length)| length).sum::<u64>()
+    }
+
     /// Returns the blobs it needs, with their lengths in bytes.
     pub fn blobs(&self) -> impl Iterator<Item = (Digest, u64)> {
         let transcript = match self.transcript {

@@ -1,0 +1,409 @@
+//! `memo [run]`: what was typed, and what it means.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+
+use crate::action::environment::choose;
+use crate::action::input::Inputs;
+use crate::action::key::{Action, Directory};
+use crate::action::name::{Name, split_named};
+use crate::action::program::{self, NotRunnable};
+use crate::config::{Clock, Config, Environment, ExitCodes, Mode, Place, duration};
+use crate::engine::{self, Exit, Options, Request};
+use crate::error::{Error, Kind};
+use crate::exec::key_command;
+use crate::store::Store;
+use crate::store::location::Trouble;
+use crate::sys::process;
+use crate::sys::startup::Inherited;
+use crate::ui::{Talk, Ui};
+
+/// What was typed.
+#[derive(Args, Clone, Debug)]
+pub struct RunArgs {
+    /// Hash this file, glob or directory too
+    ///
+    /// By content. Of a directory everything below it counts: names, kinds, who may execute, link texts,
+    /// empty directories. A glob selects files, hidden ones too; `**` stands for any depth; it may match
+    /// nothing. `!GLOB` leaves out what it matches (a glob without a slash is matched against file names).
+    /// With `_NAME=PATH` the path must exist but is not hashed, not even when a word of the command names it.
+    #[arg(short, long, value_name = "[NAME=]PATH|GLOB|DIR", help_heading = "Key")]
+    pub input: Vec<OsString>,
+
+    /// Hash this environment variable too
+    ///
+    /// A name, a glob such as `APP_*`, or `!GLOB` for what is left out. LANG, LC_* and TZ always count. A
+    /// name that begins with `_` never does. A variable that is empty differs from one that is not set.
+    #[arg(short, long, value_name = "NAME|GLOB|!GLOB", help_heading = "Key")]
+    pub env: Vec<OsString>,
+
+    /// Hash this text too
+    ///
+    /// `-k day=$(date +%F)` gives one result a day. A text that begins with `_NAME=` is a label and not
+    /// hashed; scripts write `-k v="$V"`.
+    #[arg(short, long, value_name = "[NAME=]TEXT", help_heading = "Key")]
+    pub key: Vec<OsString>,
+
+    /// Hash what this shell command prints
+    ///
+    /// It runs at every call. When it fails, the command is not run.
+    #[arg(long, value_name = "NAME=CMD", help_heading = "Key")]
+    pub key_cmd: Vec<OsString>,
+
+    /// Hash stdin, or give the command none
+    #[arg(
+        long,
+        value_name = "auto|none",
+        default_value = "auto",
+        hide_default_value = true,
+        help_heading = "Key"
+    )]
+    pub stdin: StdinChoice,
+
+    /// Give the command /dev/null as stdin; the same as --stdin none
+    #[arg(short = 'n', help_heading = "Key")]
+    pub no_stdin: bool,
+
+    /// Share results between working directories
+    #[arg(long, help_heading = "Key")]
+    pub no_cwd: bool,
+
+    /// Share results between checkouts: paths below DIR are kept relative to it
+    #[arg(long, value_name = "DIR", help_heading = "Key")]
+    pub root: Option<PathBuf>,
+
+    /// Do not look at the files and directories that words of the command name
+    #[arg(long, help_heading = "Key")]
+    pub no_auto: bool,
+
+    /// Do not hash the program and its interpreter
+    #[arg(long, help_heading = "Key")]
+    pub no_exe: bool,
+
+    /// Store this output file, and put it back on a hit
+    ///
+    /// It comes back as a copy, with its permissions. Where it already has the stored bytes it is left
+    /// alone, and only made as new as the newest input, so that make is content.
+    #[arg(short, long, value_name = "FILE", help_heading = "Keep")]
+    pub output: Vec<PathBuf>,
+
+    /// Exit statuses that are kept, such as 0,1 or 0-3
+    #[arg(long, value_name = "CODES", help_heading = "Keep")]
+    pub cache_exit: Option<ExitCodes>,
+
+    /// The group for ls and clear, instead of the program's name
+    #[arg(short, long, value_name = "NAME", help_heading = "Keep")]
+    pub group: Option<String>,
+
+    /// Run again when the result is this old: 90, 15m, 1d12h
+    #[arg(long, value_name = "DURATION", help_heading = "Reuse")]
+    pub ttl: Option<String>,
+
+    /// Run in any case, and replace what is stored
+    #[arg(long, help_heading = "Reuse")]
+    pub refresh: bool,
+
+    /// Do not run: exit 75 when nothing is stored
+    #[arg(long, conflicts_with = "refresh", help_heading = "Reuse")]
+    pub only_cached: bool,
+
+    /// Say hit or miss, and why
+    #[arg(short, long, help_heading = "Talk")]
+    pub verbose: bool,
+
+    /// Say nothing but errors
+    #[arg(short, long, conflicts_with = "verbose", help_heading = "Talk")]
+    pub quiet: bool,
+
+    /// Variables for the command, the command, its arguments
+    #[arg(value_name = "[NAME=VALUE]... COMMAND [ARG]", required = true, trailing_var_arg = true)]
+    pub command: Vec<OsString>,
+}
+
+/// Values of `--stdin`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum StdinChoice {
+    /// Hash it.
+    Auto,
+    /// Give none.
+    None,
+}
+
+/// The process around the call.
+#[derive(Debug)]
+pub struct Surroundings {
+    /// memo's environment.
+    pub environment: Environment,
+    /// Where it was called.
+    pub place: Place,
+    /// The clock.
+    pub clock: Clock,
+    /// What it was started with.
+    pub inherited: Inherited,
+}
+
+impl RunArgs {
+    /// Returns how much memo is to say.
+    pub fn talk(&self) -> Talk {
+        match (self.quiet, self.verbose) {
+            (true, _) => Talk::Quiet,
+            (_, true) => Talk::Verbose,
+            _ => Talk::Normal,
+        }
+    }
+}
+
+/// Answers the call from the store or runs it.
+///
+/// # Errors
+/// What memo itself could not do.
+pub fn run(args: RunArgs, config: Config, around: &Surroundings, ui: &Ui) -> Result<Exit, Error> {
+    let (assignments, words) = split_assignments(&args.command);
+    let Some(first) = words.first() else {
+        let last = args.command.last().map(|word| word.display().to_string()).unwrap_or_default();
+        return Err(Error::new(Kind::Failed, format_args!("no command after `{last}`"))
+            .hint("`env` alone prints the environment: `memo env`"));
+    };
+    let set =
+        assignments.iter().rev().find(|(set, _)| set.as_str() == "PATH").map(|(_, value)| value.clone());
+    let search_path = set.as_deref().or_else(|| around.environment.get("PATH"));
+    let program = program::find(first, search_path).map_err(|why| not_runnable(first, why))?;
+    let options = options(&args, &config, &program)?;
+    let directory = directory(&args, &around.place)?;
+    let mut environment: Vec<OsString> = config.env.clone();
+    environment.extend(selectors(&args.env)?);
+    let assigned: Vec<&str> = assignments.iter().map(|(name, _)| name.as_str()).collect();
+    let keyless = match &directory {
+        Cwd::Unknown => {
+            Some("the working directory cannot be found out; `--no-cwd` leaves it out of the key")
+        }
+        _ => None,
+    };
+    let (directory, root) = match directory {
+        Cwd::Known(directory, root) => (Some(directory), root),
+        Cwd::LeftOut | Cwd::Unknown => (None, None),
+    };
+    let off = options.mode == Mode::Off;
+    let environment = choose(around.environment.iter(), &environment, &assigned);
+    let action = Action {
+        environment,
+        assignments,
+        directory,
+        root,
+        program: (!args.no_exe).then(|| program.clone()),
+        texts: args.key.iter().map(text).collect(),
+        key_commands: if off { Vec::new() } else { key_commands(&args.key_cmd, &around.environment)? },
+        inputs: Inputs::parse(&args.input),
+        outputs: outputs(&args.output)?,
+        auto: !args.no_auto,
+        streams: engine::streams(&around.inherited),
+        closed: [around.inherited.closed(1), around.inherited.closed(2)],
+        words: words.to_vec(),
+    };
+    let variables: Vec<(OsString, OsString)> =
+        around.environment.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let request = Request {
+        action: &action,
+        keyless,
+        program: &program,
+        environment: &variables,
+        search_path,
+        directory: around.place.directory.as_deref().unwrap_or(Path::new("")),
+        options: &options,
+        inherited: &around.inherited,
+        now: &|| around.clock.now(),
+    };
+    let store = config
+        .store
+        .map_err(Trouble::Nowhere)
+        .and_then(|path| Store::open(&path, process::user(), action.root.as_deref()));
+    engine::run(request, store, ui)
+}
+
+/// Splits leading `NAME=VALUE` words from the command.
+pub fn split_assignments(command: &[OsString]) -> (Vec<(Name, OsString)>, &[OsString]) {
+    let assignments: Vec<_> = command.iter().map_while(|word| split_named(word)).collect();
+    let words = &command[assignments.len()..];
+    (assignments, words)
+}
+
+fn options(args: &RunArgs, config: &Config, program: &Path) -> Result<Options, Error> {
+    let ttl = match &args.ttl {
+        None => config.ttl,
+        Some(text) => Some(parse_ttl(text)?),
+    };
+    let mode = match config.mode {
+        Mode::On if args.refresh => Mode::Refresh,
+        mode => mode,
+    };
+    let base = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    Ok(Options {
+        mode,
+        ttl,
+        cache_exit: args.cache_exit.unwrap_or(config.cache_exit),
+        only_cached: args.only_cached,
+        group: args.group.clone().or_else(|| config.group.clone()).unwrap_or(base),
+        no_stdin: args.no_stdin || args.stdin == StdinChoice::None,
+        stdin_max: config.stdin_max,
+    })
+}
+
+fn parse_ttl(text: &str) -> Result<std::time::Duration, Error> {
+    let ttl = duration::parse(text).map_err(|error| {
+        Error::new(Kind::Failed, format_args!("`--ttl {text}`: {error}; the command was not run"))
+            .hint(error.hint())
+    })?;
+    if ttl.is_zero() {
+        return Err(Error::new(
+            Kind::Failed,
+            format_args!("`--ttl {text}` would keep nothing; the command was not run"),
+        )
+        .hint("`MEMO_MODE=off` runs without the store, `--refresh` runs again and keeps the result"));
+    }
+    Ok(ttl)
+}
+
+enum Cwd {
+    Known(Directory, Option<PathBuf>),
+    LeftOut,
+    Unknown,
+}
+
+fn directory(args: &RunArgs, place: &Place) -> Result<Cwd, Error> {
+    let root = match &args.root {
+        None => None,
+        Some(root) => Some(std::fs::canonicalize(root).map_err(|error| {
+            let why = engine::system_text(&error);
+            Error::new(
+                Kind::Failed,
+                format_args!("cannot use root `{}`: {why}; the command was not run", root.display()),
+            )
+        })?),
+    };
+    if args.no_cwd && root.is_none() {
+        return Ok(Cwd::LeftOut);
+    }
+    let Some(directory) = &place.directory else { return Ok(Cwd::Unknown) };
+    let Some(root) = root else {
+        let directory = Directory { path: directory.clone(), shell: place.shell.clone() };
+        return Ok(Cwd::Known(directory, None));
+    };
+    match directory.strip_prefix(&root) {
+        Ok(below) => {
+            let below = if args.no_cwd { PathBuf::new() } else { below.to_owned() };
+            Ok(Cwd::Known(Directory { path: below, shell: None }, Some(root)))
+        }
+        Err(_) => Err(Error::new(
+            Kind::Failed,
+            format_args!(
+                "root `{}` does not hold the working directory; the command was not run",
+                root.display()
+            ),
+        )
+        .hint("name a directory above this one: `--root .`")),
+    }
+}
+
+fn selectors(typed: &[OsString]) -> Result<Vec<OsString>, Error> {
+    for selector in typed {
+        if let Some((name, value)) = split_named(selector) {
+            let value = value.display();
+            return Err(Error::new(
+                Kind::Failed,
+                format_args!("`-e {name}={value}` names no variable; the command was not run"),
+            )
+            .hint(format_args!("to set one for the command: `memo {name}={value} COMMAND`")));
+        }
+    }
+    Ok(typed.to_vec())
+}
+
+fn text(typed: &OsString) -> (Option<Name>, OsString) {
+    if let Some(rest) = typed.as_bytes().strip_prefix(b"=") {
+        return (None, OsString::from_vec(rest.to_vec()));
+    }
+    match split_named(typed) {
+        Some((name, text)) => (Some(name), text),
+        None => (None, typed.clone()),
+    }
+}
+
+fn key_commands(
+    typed: &[OsString],
+    environment: &Environment,
+) -> Result<Vec<(Name, crate::action::digest::Digest)>, Error> {
+    let mut out = Vec::new();
+    for text in typed {
+        let Some((name, line)) = split_named(text) else {
+            return Err(Error::new(
+                Kind::Failed,
+                format_args!("`--key-cmd {}` has no name; the command was not run", text.display()),
+            )
+            .hint(format_args!("`--key-cmd version='{}'`", text.display())));
+        };
+        // What is not hashed need not be known.
+        if name.is_ignored() {
+            continue;
+        }
+        let digest = key_command::run(&line, environment.iter()).map_err(|failed| {
+            let said = failed.said.map_or(String::new(), |said| format!(": {said}"));
+            Error::new(
+                Kind::Failed,
+                format_args!(
+                    "key command for `{name}` failed ({}){said}; the command was not run",
+                    failed.how
+                ),
+            )
+        })?;
+        out.push((name, digest));
+    }
+    Ok(out)
+}
+
+fn outputs(typed: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
+    let mut outputs = Vec::new();
+    for path in typed {
+        let path: PathBuf = path.strip_prefix(".").unwrap_or(path).to_owned();
+        if path.as_os_str().is_empty() || path.is_dir() {
+            let shown = if path.as_os_str().is_empty() { Path::new(".") } else { &path };
+            return Err(Error::new(
+                Kind::Failed,
+                format_args!("output `{}` is a directory; the command was not run", shown.display()),
+            )
+            .hint("name each file: `-o FILE`"));
+        }
+        outputs.push(path);
+    }
+    Ok(outputs)
+}
+
+fn not_runnable(word: &std::ffi::OsStr, why: NotRunnable) -> Error {
+    let kind = match why {
+        NotRunnable::NotFound => Kind::NotFound,
+        NotRunnable::NotExecutable | NotRunnable::Directory => Kind::NotExecutable,
+    };
+    let shown = word.display();
+    let error = Error::new(kind, format_args!("cannot run `{shown}`: {why}"));
+    let text = word.to_string_lossy();
+    match why {
+        NotRunnable::NotFound if text.starts_with('-') => {
+            error.hint("memo's own options stand before the command; see `memo --help`")
+        }
+        NotRunnable::NotFound if text.contains('=') => {
+            let name = text.split('=').next().unwrap_or_default();
+            error.hint(format_args!(
+                "`{name}` is not a variable name; `env '{text}' COMMAND` sets it all the same"
+            ))
+        }
+        NotRunnable::NotFound if !text.contains('/') => {
+            error.hint("is it a shell builtin or a function? try `memo sh -c '...'`")
+        }
+        NotRunnable::NotExecutable => {
+            error.hint(format_args!("`chmod +x {shown}`, or run it by its interpreter: `memo sh {shown}`"))
+        }
+        _ => error,
+    }
+}

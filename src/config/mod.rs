@@ -1,0 +1,318 @@
+//! The edge: what memo takes from its process (variables, directory, clock) and what the user configured.
+//!
+//! Only here is any of that read; everything else is given it. The layers, each over the one before:
+//! built-in values, `/etc/memo/config.toml`, `$XDG_CONFIG_HOME/memo/config.toml` (else
+//! `$HOME/.config/memo/config.toml`), `MEMO_*` variables. The options of a call come last, in `cli`.
+//!
+//! Every key replaces what the layers below say, but `env`: its lists add up. A name more in the key
+//! costs a miss, a name less a wrong hit; who wants one out says `!NAME`, which wins wherever it stands.
+//! An empty variable counts as one that is not set.
+//!
+//! # Trouble
+//! Nothing here fails. What cannot be used is left out with a [`Warning`] that names file, line and key,
+//! and everything else counts.
+//!
+//! # Performance
+//! Every call comes through here. Without configuration files that is one failed open for each of the
+//! two places, and a walk over the variables for each key: 14 us with 39 variables, reading them and the
+//! working directory included, in a debug build.
+
+pub mod clock;
+mod decimal;
+mod directory;
+pub mod duration;
+pub mod environment;
+pub mod exit_codes;
+mod file;
+mod given;
+mod key;
+pub mod mode;
+pub mod nearest;
+pub mod place;
+mod rounded;
+pub mod size;
+pub mod ttl;
+
+use std::borrow::Cow;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub use clock::Clock;
+pub use environment::Environment;
+pub use exit_codes::ExitCodes;
+pub use mode::Mode;
+pub use place::Place;
+
+use given::Given;
+use key::{Key, Scope};
+
+/// Where the administrator's file is.
+pub const SYSTEM_FILE: &str = "/etc/memo/config.toml";
+
+/// How much of a piped stdin is read ahead of a lookup, in bytes.
+pub const STDIN_MAX: u64 = 1 << 30;
+
+/// What the user wants, from all layers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// What memo does with the store.
+    pub mode: Mode,
+    /// Where the store is, absolute and lexically normal; or why there is none.
+    pub store: Result<PathBuf, String>,
+    /// From which age on an outcome is not used; `None` keeps it for ever.
+    pub ttl: Option<Duration>,
+    /// Variables that are in every key: names, globs, `!` before either.
+    pub env: Vec<OsString>,
+    /// The exit codes that are recorded.
+    pub cache_exit: ExitCodes,
+    /// How much of a piped stdin is read ahead of a lookup, in bytes.
+    pub stdin_max: u64,
+    /// The group of this call. Set by `-g` alone: a group for everything would tell nothing apart.
+    pub group: Option<String>,
+}
+
+/// Something in the configuration that was left out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// What and where.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+impl Config {
+    /// Reads all layers below the options.
+    pub fn load(environment: &Environment, place: &Place, warn: &mut dyn FnMut(Warning)) -> Self {
+        let user_file = directory::user_file(environment);
+        let files = [Some(Cow::Borrowed(Path::new(SYSTEM_FILE))), user_file.map(Cow::Owned)];
+        Self::layered(files.iter().flatten().map(|path| &**path), environment, place, warn)
+    }
+
+    /// Returns the built-in values, with the store at a given place.
+    fn built_in(store: PathBuf) -> Self {
+        Self {
+            mode: Mode::On,
+            store: Ok(store),
+            ttl: None,
+            env: Vec::new(),
+            cache_exit: ExitCodes::default(),
+            stdin_max: STDIN_MAX,
+            group: None,
+        }
+    }
+
+    fn layered<'a>(
+        files: impl Iterator<Item = &'a Path>,
+        environment: &Environment,
+        place: &Place,
+        warn: &mut dyn FnMut(Warning),
+    ) -> Self {
+        let user = crate::sys::process::user();
+        let built_in = directory::built_in_store(environment, user);
+        let home = directory::home(environment);
+        let mut config = Self::built_in(built_in.clone());
+        for path in files {
+            match file::read(path, user) {
+                Ok(None) => {}
+                Ok(Some(text)) => file::apply(&text, path, &mut config, &built_in, home, warn),
+                Err(warning) => warn(warning),
+            }
+        }
+        for key in Key::ALL {
+            if let Some(value) = environment.get(key.variable()).filter(|value| !value.is_empty()) {
+                let scope = Scope {
+                    origin: &key.variable(),
+                    built_in: &built_in,
+                    home,
+                    base: place.directory.as_deref(),
+                };
+                if let Err(bad) = key.apply(&mut config, &Given::Text(value), &scope) {
+                    warn(Warning::new(format!("{}: {}", key.variable(), bad.message), Some(bad.hint)));
+                }
+            }
+        }
+        config
+    }
+}
+
+impl Warning {
+    /// Returns a warning of one line: control characters, which a bad value may have, are escaped.
+    fn new(message: String, hint: Option<String>) -> Self {
+        Self { message: one_line(message), hint: hint.map(one_line) }
+    }
+}
+
+fn one_line(text: String) -> String {
+    if !text.contains(char::is_control) {
+        return text;
+    }
+    let escape = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    text.chars().map(escape).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::DirBuilderExt;
+
+    /// A directory of its own for one test, gone with it.
+    struct Sandbox(PathBuf);
+
+    impl Sandbox {
+        fn new(name: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("memo-config-{}-{name}", std::process::id()));
+            let _ = std::fs::remove_dir_all(&path);
+            std::fs::DirBuilder::new().mode(0o700).create(&path).unwrap();
+            Self(path)
+        }
+
+        fn file(&self, name: &str, text: &str) -> PathBuf {
+            let path = self.0.join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, text).unwrap();
+            path
+        }
+    }
+
+    impl Drop for Sandbox {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn load(files: &[PathBuf], variables: &[(&str, &str)]) -> (Config, Vec<String>) {
+        let environment = Environment::new(variables.iter().map(|(n, v)| (n.into(), v.into())).collect());
+        let place = Place { directory: Some("/work".into()), shell: None };
+        let mut warnings = Vec::new();
+        let config =
+            Config::layered(files.iter().map(PathBuf::as_path), &environment, &place, &mut |warning| {
+                warnings.push(match warning.hint {
+                    Some(hint) => format!("{} | {hint}", warning.message),
+                    None => warning.message,
+                });
+            });
+        (config, warnings)
+    }
+
+    #[test]
+    fn without_files_and_variables_everything_is_built_in() {
+        let missing = PathBuf::from("/nonexistent/memo/config.toml");
+        let (config, warnings) = load(&[missing], &[("HOME", "/home/a")]);
+        assert_eq!(config, Config::built_in("/home/a/.cache/memo".into()));
+        assert_eq!(warnings, [""; 0]);
+    }
+
+    #[test]
+    fn a_later_layer_wins_and_lists_of_variables_add_up() {
+        let sandbox = Sandbox::new("layers");
+        let system = sandbox.file("etc/config.toml", "ttl = '1h'\nmode = 'read-only'\nenv = ['A', 'B']\n");
+        let user = sandbox.file("home/config.toml", "ttl = 90\nenv = ['B', '!C']\ndir = '../store'\n");
+        let (config, warnings) = load(&[system, user], &[("MEMO_MODE", "refresh"), ("MEMO_ENV", "D, E*")]);
+        assert_eq!(config.ttl, Some(Duration::from_secs(90)));
+        assert_eq!(config.mode, Mode::Refresh);
+        assert_eq!(config.env, ["A", "B", "!C", "D", "E*"]);
+        assert_eq!(config.store, Ok(sandbox.0.join("store")));
+        assert_eq!(warnings, [""; 0]);
+    }
+
+    #[test]
+    fn each_variable_is_obeyed() {
+        let (config, warnings) = load(
+            &[],
+            &[
+                ("MEMO_MODE", "off"),
+                ("MEMO_DIR", "s/../store"),
+                ("MEMO_TTL", "1d12h"),
+                ("MEMO_ENV", "A"),
+                ("MEMO_CACHE_EXIT", "0,1"),
+                ("MEMO_STDIN_MAX", "500M"),
+            ],
+        );
+        let expected = Config {
+            mode: Mode::Off,
+            store: Ok("/work/store".into()),
+            ttl: Some(Duration::from_secs(36 * 3600)),
+            env: vec!["A".into()],
+            cache_exit: "0,1".parse().unwrap(),
+            stdin_max: 500 << 20,
+            group: None,
+        };
+        assert_eq!(config, expected);
+        assert_eq!(warnings, [""; 0]);
+    }
+
+    #[test]
+    fn an_empty_variable_counts_as_not_set_and_none_takes_a_ttl_back() {
+        let sandbox = Sandbox::new("empty");
+        let file = sandbox.file("config.toml", "ttl = '1h'\n");
+        let (config, _) = load(std::slice::from_ref(&file), &[("MEMO_TTL", "")]);
+        assert_eq!(config.ttl, Some(Duration::from_secs(3600)));
+        let (config, _) = load(&[file], &[("MEMO_TTL", "none")]);
+        assert_eq!(config.ttl, None);
+    }
+
+    #[test]
+    fn a_bad_variable_is_a_warning_and_the_layer_below_counts() {
+        let sandbox = Sandbox::new("variable");
+        let file = sandbox.file("config.toml", "ttl = '1h'\nmode = 'refresh'\n");
+        let (config, warnings) =
+            load(&[file], &[("MEMO_TTL", "so\non"), ("MEMO_MODE", "of"), ("MEMO_STDIN_MAX", "much")]);
+        assert_eq!((config.ttl, config.mode), (Some(Duration::from_secs(3600)), Mode::Refresh));
+        assert_eq!(
+            warnings,
+            [
+                "MEMO_MODE: unknown mode `of` | did you mean `off`?",
+                "MEMO_TTL: invalid duration `so\\non` | examples: 90, 90s, 15m, 1d12h",
+                "MEMO_STDIN_MAX: invalid size `much` | examples: 4096, 1K, 500M, 5GiB, 2GB",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_relative_directory_needs_a_working_directory() {
+        let environment =
+            Environment::new(vec![("MEMO_DIR".into(), "store".into()), ("HOME".into(), "/h".into())]);
+        let place = Place { directory: None, shell: None };
+        let config = Config::layered(std::iter::empty(), &environment, &place, &mut |_| {});
+        assert_eq!(
+            config.store,
+            Err("MEMO_DIR: `store` is relative, and the working directory is unknown".to_owned())
+        );
+    }
+
+    const DEFAULT: &str = include_str!("../../config/default.toml");
+
+    #[test]
+    fn the_file_of_defaults_says_what_is_built_in() {
+        let built_in = Config::built_in("/home/a/.cache/memo".into());
+        let mut config = Config {
+            mode: Mode::Refresh,
+            store: Err(String::new()),
+            ttl: Some(Duration::from_secs(1)),
+            cache_exit: "7".parse().unwrap(),
+            stdin_max: 1,
+            ..built_in.clone()
+        };
+        let mut warnings = Vec::new();
+        let store = built_in.store.clone().unwrap();
+        file::apply(DEFAULT, Path::new("config/default.toml"), &mut config, &store, None, &mut |warning| {
+            warnings.push(warning.message);
+        });
+        assert_eq!(warnings, [""; 0]);
+        assert_eq!(config, built_in);
+    }
+
+    #[test]
+    fn the_file_of_defaults_has_every_key() {
+        let table = toml::de::DeTable::parse(DEFAULT).unwrap();
+        let mut present: Vec<&str> = table.get_ref().keys().map(|key| &**key.get_ref()).collect();
+        let mut known: Vec<&str> = Key::ALL.iter().map(|key| key.name()).collect();
+        present.sort_unstable();
+        known.sort_unstable();
+        assert_eq!(present, known);
+        for key in Key::ALL {
+            assert!(DEFAULT.contains(key.variable()), "{} is named there", key.variable());
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! The life of a hit: manifest, observations, outcome, outputs staged, everything verified; then outputs
+//! into place, the transcript, one record in the journal.
+
+use crate::action::identity::Timestamp;
+use crate::action::key::ActionKey;
+use crate::action::reason::Missed;
+use crate::config::duration;
+use crate::error::{Error, Kind};
+use crate::replay::outputs::{self, Place, Staged};
+use crate::replay::streams::{self, Replayed, Source};
+use crate::store::journal::{Event, Record};
+use crate::store::manifest::{Entry, Manifest};
+use crate::store::outcome::{Outcome, Transcript};
+use crate::sys::{file, signal};
+
+use super::{Call, Exit, system_text};
+
+/// An outcome that answers the call, verified.
+pub(super) struct Hit {
+    key: ActionKey,
+    entry: Entry,
+    pub(super) outcome: Outcome,
+    source: Source,
+    staged: Staged,
+}
+
+impl Call<'_> {
+    /// Looks a key up.
+    pub(super) fn look(&mut self, key: &ActionKey) -> Result<Hit, Missed> {
+        let manifest = self.store.manifest(key).map_err(Missed::Damaged)?;
+        self.look_in(manifest)
+    }
+
+    pub(super) fn look_in(&mut self, mut manifest: Manifest) -> Result<Hit, Missed> {
+        let mut damaged = None;
+        loop {
+            let mut scene = self.scene();
+            let now = scene.now;
+            let found = manifest.find(&mut scene, |entry| self.accepts(entry, now));
+            let found = match found {
+                Ok(found) => found,
+                Err(missed) => return Err(damaged.unwrap_or(missed)),
+            };
+            let entry = &manifest.entries[found.position];
+            match self.fetch(&manifest.key, entry, found.newest_input) {
+                Ok(hit) => return Ok(hit),
+                Err(missed) => damaged = Some(missed),
+            }
+            // Another outcome may answer as well.
+            manifest.entries.remove(found.position);
+        }
+    }
+
+    /// Whether this call's options would have kept, and still want, what was recorded.
+    fn accepts(&self, entry: &Entry, now: Timestamp) -> Result<(), Missed> {
+        let options = self.request.options;
+        let limits = [entry.ttl, options.ttl];
+        // Recorded in the future: the clock was set back, and its age is not known.
+        let age = now.since(entry.recorded).ok_or(Missed::Expired)?;
+        if limits.into_iter().flatten().any(|limit| age >= limit) {
+            return Err(Missed::Expired);
+        }
+        if options.cache_exit.contains(entry.exit) { Ok(()) } else { Err(Missed::OtherOptions) }
+    }
+
+    fn fetch(&self, key: &ActionKey, entry: &Entry, newest_input: Option<i64>) -> Result<Hit, Missed> {
+        let damaged = |what: String| Missed::Damaged(what);
+        let outcome = self.store.outcome(entry).map_err(damaged)?;
+        let source = match &outcome.transcript {
+            Transcript::Inline(bytes) => Source::Memory(bytes.clone()),
+            Transcript::Blob { digest, length } => {
+                let file =
+                    self.store.blobs.open(digest, *length).map_err(|error| damaged(error.to_string()))?;
+                Source::File(file, *length)
+            }
+        };
+        let staged = if outcome.outputs.is_empty() {
+            Staged::default()
+        } else {
+            let declared = |path: &std::path::Path| self.is_declared(path);
+            let place = Place { declared: &declared, newest_input, mask: file::creation_mask() };
+            outputs::stage(&outcome.outputs, &self.store.blobs, place)
+                .map_err(|error| damaged(error.to_string()))?
+        };
+        Ok(Hit { key: *key, entry: entry.clone(), outcome, source, staged })
+    }
+
+    /// Replays a hit; `Err` with the reason while the command may still be run.
+    pub(super) fn serve(&mut self, hit: Hit) -> Result<Result<Exit, Error>, Missed> {
+        let Hit { key, entry, outcome, source, staged } = hit;
+        staged.swap().map_err(|error| Missed::Damaged(error.to_string()))?;
+        let now = (self.request.now)();
+        if self.ui.is_verbose() {
+            let age = now.since(entry.recorded).unwrap_or_default();
+            self.ui.verbose(format_args!(
+                "hit: recorded {} ago, {} saved",
+                duration::Shown(age),
+                duration::Shown(outcome.duration)
+            ));
+        }
+        let replayed = streams::replay(&source);
+        let saved = u64::try_from(outcome.duration.as_nanos()).unwrap_or(u64::MAX);
+        let record =
+            Record { event: Event::Hit, reason: 0, time: now, key, outcome: entry.id, amount: saved };
+        // A store that takes no records still answers.
+        let _ = self.store.journal.append(&record);
+        Ok(match replayed {
+            Replayed::Whole => Ok(Exit::Code(outcome.exit)),
+            // The command would have been told by SIGPIPE; where that is ignored, by an error it may not mind.
+            Replayed::ReaderGone if self.request.inherited.ignored(signal::PIPE) => {
+                Ok(Exit::Code(outcome.exit))
+            }
+            Replayed::ReaderGone => Ok(Exit::Signal(signal::PIPE)),
+            Replayed::Undelivered(error) => Err(undelivered(&error)),
+        })
+    }
+}
+
+/// Says that what the command wrote could not be passed on.
+pub(super) fn undelivered(error: &std::io::Error) -> Error {
+    Error::new(Kind::Failed, format_args!("cannot write the command's output: {}", system_text(error)))
+}

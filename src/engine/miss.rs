@@ -1,0 +1,442 @@
+//! The life of a miss: what it depends on is observed, the lease taken, the command run and captured;
+//! then everything is looked at again, and what is sound is recorded.
+
+use std::cell::RefCell;
+use std::path::PathBuf;
+
+use crate::action::digest::Digest;
+use crate::action::identity::{FileKind, Identity};
+use crate::action::key::{ActionKey, Stdin};
+use crate::action::observation::{Observation, difference, identity_of};
+use crate::action::program;
+use crate::action::reason::{Missed, Unrecorded};
+use crate::action::words::{Settled, Snapshot};
+use crate::config::Mode;
+use crate::error::Error;
+use crate::exec::capture::{self, Input, Plan, Ran};
+use crate::exec::feed::{Feed, Taken as StdinTaken};
+use crate::exec::transcript::{Spool, Spooled};
+use crate::fault;
+use crate::replay::outputs::follows_mask;
+use crate::store::journal::{Event, Record};
+use crate::store::lease::{Lease, Taken};
+use crate::store::outcome::{Outcome, OutcomeId, Output, OutputKind, Shown, Transcript};
+use crate::store::temporary::Temporary;
+use crate::store::{Commit, NotCommitted};
+use crate::sys::descriptor::{self, standard};
+use crate::sys::process::Ended;
+use crate::sys::{file, signal};
+
+use super::hit::undelivered;
+use super::standard_input::{Given, How, bytes_or_none};
+use super::{Call, Exit, bad_input, launch, not_cached, not_started, say_unrecorded, unrecorded};
+
+/// The longest transcript that is kept, in bytes: a quarter of the store's size.
+const LONGEST_TRANSCRIPT: u64 = (5 << 30) / 4;
+
+/// What the run depends on, as it was before.
+struct Before {
+    observations: Vec<Observation>,
+    words: Snapshot,
+}
+
+impl Call<'_> {
+    pub(super) fn miss(mut self, given: Given) -> Result<Exit, Error> {
+        if self.request.options.only_cached {
+            return Err(not_cached(&self.missed));
+        }
+        self.ui.verbose(format_args!("miss: {}", self.missed));
+        if self.request.options.mode == Mode::ReadOnly {
+            return self.give_up(given, Unrecorded::ReadOnly);
+        }
+        let user = crate::sys::process::user();
+        if let Err(trouble) = self.store.prepare(user) {
+            self.ui.warning(format_args!("running without the store: {trouble}"), Some(&trouble.hint()));
+            return self.give_up(given, Unrecorded::Store(trouble.to_string()));
+        }
+        self.hidden.store = self.store.id();
+        let generation = self.store.generation();
+        let lease = match given.key.map(|key| self.store.lease(&key)) {
+            None => None,
+            Some(Ok(Taken::Ours(lease))) => Some(lease),
+            Some(Ok(Taken::Held)) => return self.give_up(given, Unrecorded::SameKey),
+            Some(Err(trouble)) => {
+                self.ui.warning(format_args!("running without the store: {trouble}"), Some(&trouble.hint()));
+                return self.give_up(given, Unrecorded::Store(trouble.to_string()));
+            }
+        };
+        let before = match self.before()? {
+            Ok(before) => before,
+            Err(why) => return self.give_up(given, why),
+        };
+        let spool_file = RefCell::new(None);
+        let (ran, how) = match self.capture(given, lease.as_ref(), &spool_file)? {
+            Captured::Ran(ran, how) => (*ran, how),
+            Captured::Failed(error) => return Err(error),
+        };
+        fault::point("miss.ran");
+        let exit = self.exit(&ran);
+        let recorded = self.record(before, ran, how, lease, &spool_file, generation);
+        if let Err(why) = recorded {
+            if let Unrecorded::Store(trouble) = &why {
+                self.ui.warning(
+                    format_args!("not recorded: {trouble}"),
+                    Some("`memo clear --older-than 30d` makes room"),
+                );
+            } else {
+                say_unrecorded(&why, self.ui);
+            }
+        }
+        exit
+    }
+
+    /// Runs the command in memo's own place, unless some of its stdin was read ahead: then that has to be
+    /// passed on.
+    fn give_up(self, given: Given, why: Unrecorded) -> Result<Exit, Error> {
+        if !matches!(given.how, How::Stream { ahead: Some(_), .. }) {
+            return unrecorded(self.request, why, self.ui);
+        }
+        say_unrecorded(&why, self.ui);
+        match self.capture(given, None, &RefCell::new(None))? {
+            Captured::Ran(ran, _) => self.exit(&ran),
+            Captured::Failed(error) => Err(error),
+        }
+    }
+
+    /// Observes what the run depends on; the inner error is why it cannot be recorded.
+    fn before(&self) -> Result<Result<Before, Unrecorded>, Error> {
+        let mut scene = self.scene();
+        let mut observations = Vec::new();
+        if let Some(path) = &self.request.action.program {
+            match program::observe(path, &mut scene) {
+                Ok(found) => observations.extend(found),
+                Err(error) => return Ok(Err(Unrecorded::Unkeyed(error.to_string()))),
+            }
+        }
+        observations.extend(self.request.action.inputs.observe(&mut scene).map_err(bad_input)?);
+        Ok(Snapshot::take(&self.candidates, &mut scene).map(|words| Before { observations, words }))
+    }
+
+    fn capture(
+        &self,
+        given: Given,
+        lease: Option<&Lease>,
+        spool_file: &RefCell<Option<Temporary>>,
+    ) -> Result<Captured, Error> {
+        let terminal = matches!(given.how, How::Terminal);
+        let mut launch = launch(self.request)?;
+        launch.die_with_parent = true;
+        let failed = |error: &std::io::Error| Ok(Captured::Failed(not_started(self.request, error)));
+        let (input, how) = match given.how {
+            How::Null => (Input::Null, How::Null),
+            How::Stream { source, ahead } => match Feed::new(source, ahead) {
+                Ok((feed, reader)) => (Input::Feed(feed, reader), How::Stream { source, ahead: None }),
+                Err(error) => return failed(&error),
+            },
+            other => (Input::Inherit, other),
+        };
+        let merged = self.request.action.streams == crate::action::key::Streams::Merged;
+        let plan = Plan { launch, input, merged, terminal };
+        let spool = Spool::new(LONGEST_TRANSCRIPT, || match lease {
+            Some(lease) => lease.file().try_clone(),
+            None => {
+                let temporary = self.store.temporary("spool-").map_err(std::io::Error::other)?;
+                let file = temporary.file.try_clone()?;
+                *spool_file.borrow_mut() = Some(temporary);
+                Ok(file)
+            }
+        });
+        match capture::run(plan, spool, self.request.inherited) {
+            Ok(ran) => Ok(Captured::Ran(Box::new(ran), how)),
+            Err(error) => failed(&error),
+        }
+    }
+
+    fn exit(&self, ran: &Ran) -> Result<Exit, Error> {
+        if let Some(error) = &ran.undelivered {
+            return Err(undelivered(error));
+        }
+        Ok(match ran.ended {
+            Ended::Signal(signal) => Exit::Signal(signal),
+            Ended::Exit(0) if ran.lost && !self.request.inherited.ignored(signal::PIPE) => {
+                Exit::Signal(signal::PIPE)
+            }
+            Ended::Exit(code) => Exit::Code(code),
+        })
+    }
+
+    fn record(
+        &self,
+        before: Before,
+        ran: Ran,
+        how: How,
+        lease: Option<Lease>,
+        spool_file: &RefCell<Option<Temporary>>,
+        generation: u64,
+    ) -> Result<(), Unrecorded> {
+        let now = (self.request.now)();
+        let amount = u64::try_from(ran.duration.as_nanos()).unwrap_or(u64::MAX);
+        let status = self.kept_status(&ran)?;
+        let (stdin, taken) = self.stdin_of(&ran, &how)?;
+        let key = self.keys.with(stdin);
+        let none = OutcomeId(Digest::from_bytes([0; 32]));
+        let missed = Record {
+            event: Event::Miss,
+            reason: self.missed.number(),
+            time: now,
+            key,
+            outcome: none,
+            amount,
+        };
+        let _ = self.store.journal.append(&missed);
+
+        let mut scene = self.scene();
+        for observation in &before.observations {
+            if difference(observation, &mut scene).is_some() {
+                return Err(Unrecorded::InputChangedMeanwhile(observation.subject.path().to_owned()));
+            }
+        }
+        let manifest = self.store.manifest(&key).ok();
+        let known =
+            |path: &std::path::Path, digest: &_| manifest.as_ref().is_some_and(|m| m.is_output(path, digest));
+        let settled = before.words.settle(&mut scene, known)?;
+        let mut observations = before.observations;
+        observations.extend(settled.observations.iter().cloned());
+
+        let path = self.store.lease_path(&key);
+        let early = lease.as_ref().filter(|lease| lease.path() == path);
+        // What stdin turned out to be may give another key than was expected.
+        let late = match early {
+            Some(_) => None,
+            None => match self.late_lease(&key)? {
+                Late::Lease(lease) => Some(lease),
+                Late::Answered => return Ok(()),
+            },
+        };
+        let (transcript, transcript_file) = self.transcript(ran.transcript, lease.as_ref(), spool_file)?;
+        let outputs = self.outputs(&settled)?;
+        fault::point("miss.outputs");
+        let outcome = Outcome {
+            exit: status,
+            recorded: now,
+            ttl: self.request.options.ttl,
+            duration: ran.duration,
+            transcript,
+            stdin: taken,
+            outputs,
+            shown: self.shown(),
+        };
+        let commit = Commit { outcome, observations, transcript: transcript_file };
+        let committed = self.store.commit(&key, commit, early.or(late.as_ref()), generation, now);
+        drop((lease, late));
+        committed.map_err(|error| match error {
+            NotCommitted::Cleared => Unrecorded::Unkeyed("it was cleared while it ran".to_owned()),
+            NotCommitted::Trouble(trouble) => Unrecorded::Store(trouble.to_string()),
+        })?;
+        self.learn(stdin, &how, ran.duration, generation);
+        Ok(())
+    }
+
+    /// Returns the exit status, if the run is one to be kept.
+    fn kept_status(&self, ran: &Ran) -> Result<u8, Unrecorded> {
+        let status = match ran.ended {
+            Ended::Signal(signal) => return Err(Unrecorded::Signal(signal)),
+            Ended::Exit(status) => status,
+        };
+        if let Some(signal) = ran.signalled {
+            return Err(Unrecorded::Signal(signal));
+        }
+        if ran.reader_gone || ran.undelivered.is_some() {
+            return Err(Unrecorded::ReaderGone);
+        }
+        if ran.held {
+            return Err(Unrecorded::PipeHeld);
+        }
+        if ran.interactive {
+            return Err(Unrecorded::Interactive);
+        }
+        if self.request.options.cache_exit.contains(status) {
+            Ok(status)
+        } else {
+            Err(Unrecorded::ExitStatus(status))
+        }
+    }
+
+    /// Returns the stdin the run had, and what a hit has to do to it.
+    fn stdin_of(&self, ran: &Ran, how: &How) -> Result<(Stdin, u64), Unrecorded> {
+        match how {
+            How::Null => Ok((Stdin::None, 0)),
+            How::Terminal => Ok((Stdin::Terminal, 0)),
+            How::Inherit if self.request.inherited.closed(0) => Ok((Stdin::Closed, 0)),
+            How::Inherit => Ok((Stdin::None, 0)),
+            How::File { file, identity, digest, offset } => {
+                let same = identity_of(file).is_ok_and(|now| now == *identity);
+                let changed = Unrecorded::InputChangedMeanwhile(PathBuf::from("/dev/stdin"));
+                let after = descriptor::offset(standard(0)).map_err(|_| changed.clone())?;
+                if same {
+                    Ok((Stdin::File { digest: *digest, offset: *offset }, after))
+                } else {
+                    Err(changed)
+                }
+            }
+            How::Stream { .. } => match ran.taken {
+                // Bytes were there and it took none: it does not read stdin.
+                Some(StdinTaken { bytes: 0, left: true, .. }) => Ok((Stdin::Any, 0)),
+                Some(StdinTaken { bytes, digest, all: true, .. }) => {
+                    Ok((bytes_or_none(bytes, digest), bytes))
+                }
+                Some(StdinTaken { bytes: 0, left: false, .. }) => Ok((Stdin::Idle, 0)),
+                _ => Err(Unrecorded::Stdin("the command took a part of it")),
+            },
+        }
+    }
+
+    /// Takes the lease of a key that was not known before the run.
+    fn late_lease(&self, key: &ActionKey) -> Result<Late, Unrecorded> {
+        match self.store.lease(key) {
+            Ok(Taken::Ours(lease)) => {
+                let manifest = self.store.manifest(key);
+                let mut scene = self.scene();
+                let answered = self.missed != Missed::Refresh
+                    && manifest.is_ok_and(|manifest| manifest.find(&mut scene, |_| Ok(())).is_ok());
+                Ok(if answered { Late::Answered } else { Late::Lease(lease) })
+            }
+            Ok(Taken::Held) => Err(Unrecorded::SameKey),
+            Err(trouble) => Err(Unrecorded::Store(trouble.to_string())),
+        }
+    }
+
+    fn transcript(
+        &self,
+        spooled: Spooled,
+        lease: Option<&Lease>,
+        spool_file: &RefCell<Option<Temporary>>,
+    ) -> Result<(Transcript, Option<(PathBuf, Digest)>), Unrecorded> {
+        match spooled {
+            Spooled::Inline(bytes) => Ok((Transcript::Inline(bytes), None)),
+            Spooled::TooLarge => Err(Unrecorded::TooLarge),
+            Spooled::Failed(error) => Err(Unrecorded::Store(super::system_text(&error))),
+            Spooled::InFile { digest, length } => {
+                let temporary = spool_file.borrow();
+                let path = match (temporary.as_ref(), lease) {
+                    (Some(temporary), _) => temporary.path().to_owned(),
+                    (None, Some(lease)) => lease.path().to_owned(),
+                    (None, None) => return Err(Unrecorded::Store("the spool is gone".to_owned())),
+                };
+                Ok((Transcript::Blob { digest, length }, Some((path, digest))))
+            }
+        }
+    }
+
+    /// Stores the files that the run left.
+    fn outputs(&self, settled: &Settled) -> Result<Vec<Output>, Unrecorded> {
+        let mask = file::creation_mask();
+        let mut outputs = Vec::new();
+        for path in &self.request.action.outputs {
+            outputs.push(self.store_output(path, OutputKind::Declared, mask)?);
+        }
+        for automatic in &settled.outputs {
+            let kind =
+                if automatic.replaced.is_some() { OutputKind::Replaced } else { OutputKind::Automatic };
+            outputs.push(self.store_output(&automatic.path, kind, mask)?);
+        }
+        for path in &settled.rewritten {
+            outputs.push(self.store_output(path, OutputKind::Rewritten, mask)?);
+        }
+        Ok(outputs)
+    }
+
+    fn store_output(
+        &self,
+        path: &std::path::Path,
+        kind: OutputKind,
+        mask: u32,
+    ) -> Result<Output, Unrecorded> {
+        let missing = || Unrecorded::OutputMissing(path.to_owned());
+        let entry = Identity::of_entry(path).map_err(|_| missing())?;
+        if entry.kind() != FileKind::File || entry.permissions() & 0o7000 != 0 {
+            return Err(missing());
+        }
+        let source = file::open(path).map_err(|_| missing())?;
+        if super::id_of(&source) != Some((entry.dev, entry.ino)) {
+            return Err(Unrecorded::InputChangedMeanwhile(path.to_owned()));
+        }
+        let (digest, length) = if kind == OutputKind::Rewritten {
+            let digest = Digest::of_file(&source, entry.size).map_err(|_| missing())?;
+            (digest, entry.size)
+        } else {
+            self.store
+                .blobs
+                .put_file(&source)
+                .map_err(|error| Unrecorded::Store(super::system_text(&error)))?
+        };
+        if !identity_of(&source).is_ok_and(|now| now == entry) {
+            return Err(Unrecorded::InputChangedMeanwhile(path.to_owned()));
+        }
+        let mode = entry.permissions();
+        Ok(Output {
+            path: path.to_owned(),
+            kind,
+            mode,
+            follows_mask: follows_mask(mode, mask),
+            digest,
+            length,
+        })
+    }
+
+    fn shown(&self) -> Shown {
+        let action = self.request.action;
+        let mut left = Shown::MOST_BYTES;
+        let words = action.words.iter().map_while(|word| {
+            let bytes = word.as_encoded_bytes();
+            let room = left > 0;
+            let kept = &bytes[..bytes.len().min(left)];
+            left -= kept.len();
+            room.then(|| kept.to_vec())
+        });
+        let assigned = action.effective_assignments();
+        let ignored = assigned.iter().map(|(name, _)| name).filter(|name| name.is_ignored());
+        let ignored = ignored.chain(action.inputs.ignored());
+        let texts =
+            action.texts.iter().filter_map(|(name, _)| name.as_ref()).filter(|name| name.is_ignored());
+        Shown {
+            words: words.collect(),
+            assignments: assigned
+                .iter()
+                .filter(|(name, _)| !name.is_ignored())
+                .map(|(name, _)| name.to_string())
+                .collect(),
+            ignored: ignored.chain(texts).map(ToString::to_string).collect(),
+            directory: (!self.request.directory.as_os_str().is_empty())
+                .then(|| self.request.directory.to_owned()),
+            group: self.request.options.group.clone(),
+            call: action.call_digest(),
+        }
+    }
+
+    /// Keeps what the run taught about the action's stdin.
+    fn learn(&self, stdin: Stdin, how: &How, duration: std::time::Duration, generation: u64) {
+        self.remember_file(how);
+        if let Stdin::Bytes(_) = stdin {
+            let key = self.keys.with(Stdin::Any);
+            let known = self.store.manifest(&key).is_ok_and(|manifest| {
+                // The wait is for as long as the command took; a longer one is worth a write.
+                manifest.stdin.reads_all.is_some_and(|known| known >= duration / 2)
+            });
+            if !known {
+                let _ = self.store.learn(&key, generation, |stdin| stdin.reads_all = Some(duration));
+            }
+        }
+    }
+}
+
+enum Late {
+    Lease(Lease),
+    /// Somebody recorded the same meanwhile.
+    Answered,
+}
+
+enum Captured {
+    Ran(Box<Ran>, How),
+    Failed(Error),
+}

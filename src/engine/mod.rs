@@ -1,0 +1,336 @@
+//! The two lives of a call: a hit is looked up, verified and replayed; a miss is run, captured and
+//! recorded.
+//!
+//! Whatever goes wrong with the store, the command runs as if memo were absent. Once a byte was replayed
+//! it is never run on top.
+
+mod hit;
+mod miss;
+mod standard_input;
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::action::identity::{FileSystems, Timestamp};
+use crate::action::input::{BadInput, proposed_name};
+use crate::action::key::{Action, ActionKey, Keys, Stdin, Streams};
+use crate::action::observation::{Hidden, Scene, Unobservable, device_and_inode, normal};
+use crate::action::reason::{Missed, Unrecorded};
+use crate::action::words;
+use crate::config::{ExitCodes, Mode};
+use crate::error::{Error, Kind};
+use crate::exec::launch;
+use crate::store::Store;
+use crate::store::location::Trouble;
+use crate::sys::process::{Launch, is_not_found, is_too_long};
+use crate::sys::startup::Inherited;
+use crate::ui::Ui;
+
+/// How memo ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// With this exit status.
+    Code(u8),
+    /// By this signal, as the command did.
+    Signal(i32),
+}
+
+/// What a call asks for besides its action.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The switch for a whole script.
+    pub mode: Mode,
+    /// How old an outcome may be.
+    pub ttl: Option<Duration>,
+    /// Exit statuses that are kept.
+    pub cache_exit: ExitCodes,
+    /// Whether a miss is an error.
+    pub only_cached: bool,
+    /// The group.
+    pub group: String,
+    /// Whether the command gets `/dev/null`.
+    pub no_stdin: bool,
+    /// How much of stdin is read ahead, in bytes.
+    pub stdin_max: u64,
+}
+
+/// A call, as the edge hands it over.
+#[derive(Clone, Copy)]
+pub struct Request<'a> {
+    /// What is called.
+    pub action: &'a Action,
+    /// Why it has no key, if it has none: then it is run and not recorded.
+    pub keyless: Option<&'a str>,
+    /// The program's file.
+    pub program: &'a Path,
+    /// memo's own environment.
+    pub environment: &'a [(OsString, OsString)],
+    /// PATH as the command has it.
+    pub search_path: Option<&'a OsStr>,
+    /// The working directory; empty when it is not known.
+    pub directory: &'a Path,
+    /// What is asked for.
+    pub options: &'a Options,
+    /// What memo was started with.
+    pub inherited: &'a Inherited,
+    /// The clock.
+    pub now: &'a dyn Fn() -> Timestamp,
+}
+
+/// Answers a call from the store, or runs it and records it.
+///
+/// # Errors
+/// What memo itself could not do before anything ran.
+pub fn run(request: Request<'_>, store: Result<Store, Trouble>, ui: &Ui) -> Result<Exit, Error> {
+    if request.options.mode == Mode::Off {
+        return Err(become_command(request));
+    }
+    request.action.inputs.check().map_err(bad_input)?;
+    let store = match store {
+        Ok(store) => store,
+        Err(trouble) => {
+            ui.warning(format_args!("running without the store: {trouble}"), Some(&trouble.hint()));
+            return unrecorded(request, Unrecorded::Store(trouble.to_string()), ui);
+        }
+    };
+    if let Some(why) = request.keyless {
+        return unrecorded(request, Unrecorded::Unkeyed(why.to_owned()), ui);
+    }
+    Call::new(request, store, ui).answer()
+}
+
+/// Runs the command in memo's own place: exactly what it does without memo.
+fn unrecorded(request: Request<'_>, why: Unrecorded, ui: &Ui) -> Result<Exit, Error> {
+    if request.options.only_cached {
+        return Err(not_cached(&Missed::NeverSeen));
+    }
+    say_unrecorded(&why, ui);
+    Err(become_command(request))
+}
+
+fn say_unrecorded(why: &Unrecorded, ui: &Ui) {
+    match why.hint() {
+        Some(hint) => ui.note(format_args!("not recorded: {why}"), Some(&hint)),
+        None => ui.verbose(format_args!("not recorded: {why}")),
+    }
+}
+
+fn not_cached(missed: &Missed) -> Error {
+    Error::new(Kind::NotCached, format_args!("not recorded yet ({missed}); the command was not run"))
+        .hint("without `--only-cached` it is run")
+}
+
+/// Replaces memo by the command; returns only why it could not.
+fn become_command(request: Request<'_>) -> Error {
+    let launch = match launch(request) {
+        Ok(launch) => launch,
+        Err(error) => return error,
+    };
+    let error = if request.options.no_stdin {
+        // The descriptor must outlive exec, which takes it over as number 0.
+        match crate::sys::descriptor::null() {
+            Ok(null) => {
+                use std::os::fd::AsRawFd;
+                let mut launch = launch;
+                launch.stdio[0] = crate::sys::process::Stdio::Fd(null.as_raw_fd());
+                launch.exec(request.inherited)
+            }
+            Err(error) => error,
+        }
+    } else {
+        launch.exec(request.inherited)
+    };
+    not_started(request, &error)
+}
+
+fn launch(request: Request<'_>) -> Result<Launch, Error> {
+    let variables = request.environment.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str()));
+    launch::prepare(
+        request.program,
+        &request.action.words,
+        variables,
+        &request.action.effective_assignments(),
+    )
+    .map_err(|error| not_started(request, &error))
+}
+
+fn not_started(request: Request<'_>, error: &std::io::Error) -> Error {
+    let word = request.action.words.first().map(OsString::as_os_str).unwrap_or_default();
+    let kind = if is_not_found(error) {
+        Kind::NotFound
+    } else if is_too_long(error) || error.raw_os_error().is_none() {
+        Kind::Failed
+    } else {
+        Kind::NotExecutable
+    };
+    // ENOENT of a file that is there is about the interpreter in its first line.
+    let what = if is_not_found(error) && request.program.exists() {
+        "its interpreter does not exist".to_owned()
+    } else {
+        system_text(error)
+    };
+    Error::new(kind, format_args!("cannot run `{}`: {what}", word.display()))
+}
+
+/// Returns what the system says, without the number that Rust adds.
+pub fn system_text(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    match text.split_once(" (os error") {
+        Some((text, _)) => text.to_owned(),
+        None => text,
+    }
+}
+
+fn bad_input(bad: BadInput) -> Error {
+    let BadInput { input, why } = bad;
+    let (path, why) = match why {
+        Unobservable::Io { path, source } => (path, system_text(&source)),
+        Unobservable::Special { path, what } => (path, format!("{what} has no content that could be keyed")),
+        other @ (Unobservable::Unsteady(_) | Unobservable::TooLarge(_)) => {
+            (input.place.clone(), other.to_string())
+        }
+    };
+    let named = match &input.name {
+        Some(name) => format!("`{name}` ({})", path.display()),
+        None => format!("`{}`", path.display()),
+    };
+    let error =
+        Error::new(Kind::Failed, format_args!("cannot hash input {named}: {why}; the command was not run"));
+    let whole = input.name.as_ref().map(|name| format!("{name}={}", input.place.display()));
+    if let Some(whole) = whole.filter(|whole| !input.place.exists() && Path::new(whole).exists()) {
+        return error.hint(format_args!("`{whole}` is there; a path with `=` is written `-i ./{whole}`"));
+    }
+    if !path.exists() && path == input.place {
+        return error.hint("fix the path; a glob, `-i 'DIR/*'`, may match nothing");
+    }
+    if path != input.place {
+        return error.hint(format_args!("leave it out: `-i '!{}'`", path.display()));
+    }
+    let name = match &input.name {
+        Some(name) => format!("_{name}"),
+        None => proposed_name(&path),
+    };
+    error.hint(format_args!(
+        "make it readable, or keep it out of the key by its name: `-i {name}={}`",
+        path.display()
+    ))
+}
+
+/// One call on its way to an answer.
+struct Call<'a> {
+    request: Request<'a>,
+    store: Store,
+    ui: &'a Ui,
+    keys: Keys,
+    /// What the words may name, but for declared inputs and outputs.
+    candidates: Vec<PathBuf>,
+    hidden: Hidden,
+    /// Why the last lookup missed.
+    missed: Missed,
+}
+
+impl<'a> Call<'a> {
+    fn new(request: Request<'a>, store: Store, ui: &'a Ui) -> Self {
+        let action = request.action;
+        let outputs: Vec<PathBuf> =
+            action.outputs.iter().map(|path| normal(path, request.directory)).collect();
+        let inputs = action.inputs.paths(request.directory);
+        let mut candidates = if action.auto { words::candidates(&action.words) } else { Vec::new() };
+        let at = |path: &Path| normal(path, request.directory);
+        candidates.retain(|path| {
+            let path = at(path);
+            !outputs.contains(&path) && !inputs.contains(&path)
+        });
+        let paths = outputs.into_iter().chain(candidates.iter().map(|path| at(path))).collect();
+        let hidden = Hidden { store: store.id(), paths, streams: stream_files() };
+        Self { request, keys: action.keys(), store, ui, candidates, hidden, missed: Missed::NeverSeen }
+    }
+
+    fn answer(mut self) -> Result<Exit, Error> {
+        if let Some(both) = self.output_that_is_input() {
+            return unrecorded(self.request, Unrecorded::OutputIsInput(both), self.ui);
+        }
+        let found = if self.request.options.mode == Mode::Refresh {
+            self.missed = Missed::Refresh;
+            self.stdin_for_refresh()
+        } else {
+            self.look_by_stdin()
+        };
+        match found {
+            Ok(standard_input::Looked::Hit(exit)) => exit,
+            Ok(standard_input::Looked::Miss(given)) => self.miss(given),
+            Err(why) => unrecorded(self.request, why, self.ui),
+        }
+    }
+
+    fn output_that_is_input(&self) -> Option<PathBuf> {
+        let inputs = self.request.action.inputs.paths(self.request.directory);
+        let is_input = |path: &&PathBuf| inputs.contains(&normal(path, self.request.directory));
+        self.request.action.outputs.iter().find(is_input).cloned()
+    }
+
+    /// Returns the keys under which a call with this stdin may be recorded. On `/dev/null` it cannot be
+    /// told whether stdout and stderr were one, and it does not matter.
+    fn keys_for(&self, stdin: Stdin) -> Vec<ActionKey> {
+        let mut keys = vec![self.keys.with(stdin)];
+        if self.hidden.streams.is_empty() && streams_are_null() {
+            keys.push(self.keys.with_streams(stdin, Streams::Merged));
+            keys.dedup();
+        }
+        keys
+    }
+
+    fn scene(&self) -> Scene<'_> {
+        Scene {
+            now: (self.request.now)(),
+            directory: self.request.directory,
+            search_path: self.request.search_path,
+            hidden: &self.hidden,
+            systems: FileSystems::default(),
+            hashed: 0,
+        }
+    }
+
+    fn is_declared(&self, path: &Path) -> bool {
+        self.request.action.outputs.iter().any(|output| output == path)
+            || self.candidates.iter().any(|candidate| candidate == path)
+    }
+}
+
+/// Returns the regular files that stdout and stderr are.
+fn stream_files() -> Vec<(u64, u64)> {
+    use crate::sys::descriptor::{Kind, describe, standard};
+    let files = [1, 2].into_iter().filter_map(|fd| describe(standard(fd)).ok());
+    files.filter(|file| file.kind == Kind::File).map(|file| (file.dev, file.ino)).collect()
+}
+
+fn streams_are_null() -> bool {
+    use crate::sys::descriptor::{describe, is_null_device, standard};
+    [1, 2].into_iter().all(|fd| describe(standard(fd)).is_ok_and(|described| is_null_device(&described)))
+}
+
+/// Returns whether stdout and stderr are one open file whose common order somebody can see.
+pub fn streams(inherited: &Inherited) -> Streams {
+    use crate::sys::descriptor::{Kind, access, describe, same_description, standard};
+    let (out, err) = (standard(1), standard(2));
+    let (Ok(a), Ok(b)) = (describe(out), describe(err)) else { return Streams::Separate };
+    let closed = inherited.closed(1) || inherited.closed(2);
+    if closed || (a.dev, a.ino) != (b.dev, b.ino) || crate::sys::terminal::is_terminal(out) {
+        return Streams::Separate;
+    }
+    let one = match a.kind {
+        Kind::Fifo | Kind::Socket => true,
+        _ if crate::sys::descriptor::is_null_device(&a) => false,
+        _ => {
+            same_description(out, err).unwrap_or(false)
+                || [out, err].into_iter().all(|fd| access(fd).is_ok_and(|access| access.append))
+        }
+    };
+    if one { Streams::Merged } else { Streams::Separate }
+}
+
+/// Returns device and inode of an open file.
+fn id_of(file: &std::fs::File) -> Option<(u64, u64)> {
+    file.metadata().ok().map(|metadata| device_and_inode(&metadata))
+}

@@ -1,0 +1,450 @@
+//! Capture: what the command writes goes to the user as it comes, and into the transcript.
+//!
+//! One thread waits for everything. The user comes first: a write to a pipe never blocks the loop, so
+//! that one stream that nobody reads holds up neither the other one nor stdin, as it is without memo.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use super::feed::{Feed, Taken};
+use super::person::Person;
+use super::transcript::{Spool, Spooled};
+use crate::sys::descriptor::{self, Kind, standard};
+use crate::sys::pipe::{self, Pipe, Wrote};
+use crate::sys::poll::{self, Watch};
+use crate::sys::process::{self, Ended, Launch, Stdio, Wait};
+use crate::sys::signal::{self, Signals};
+use crate::sys::startup::Inherited;
+
+/// How long a process that the command left behind may keep an output open before memo leaves without
+/// it; counted while the pipe is empty.
+const GRACE: Duration = Duration::from_millis(100);
+/// How much is read at a time, in bytes.
+const BUFFER: usize = 256 << 10;
+/// The capacity a pipe is given once the command fills its default one.
+const LARGE_PIPE: usize = 1 << 20;
+/// What is written at once to a pipe that cannot be written to without blocking: one slot, for which
+/// POLLOUT promises room (pipe(7), PIPE_BUF).
+const ONE_SLOT: usize = 4096;
+
+/// How stdin reaches the command.
+#[derive(Debug)]
+pub enum Input {
+    /// As it is.
+    Inherit,
+    /// `/dev/null`.
+    Null,
+    /// Through a feed, whose reading end this is.
+    Feed(Feed, OwnedFd),
+}
+
+/// What is to be captured.
+#[derive(Debug)]
+pub struct Plan {
+    /// The command; its descriptors are set here.
+    pub launch: Launch,
+    /// Its stdin.
+    pub input: Input,
+    /// Whether stdout and stderr are one open file.
+    pub merged: bool,
+    /// Whether a person may be at stdin.
+    pub terminal: bool,
+}
+
+/// How a run went.
+#[derive(Debug)]
+pub struct Ran {
+    /// How the command ended.
+    pub ended: Ended,
+    /// How long it ran.
+    pub duration: Duration,
+    /// What it wrote.
+    pub transcript: Spooled,
+    /// What it took from a feed.
+    pub taken: Option<Taken>,
+    /// A reader of its output went away.
+    pub reader_gone: bool,
+    /// Bytes it had written were lost with that reader: without memo it would have got SIGPIPE.
+    pub lost: bool,
+    /// Its output could not be passed on, and why.
+    pub undelivered: Option<io::Error>,
+    /// A signal memo was sent while it ran.
+    pub signalled: Option<i32>,
+    /// A process it left behind keeps an output open.
+    pub held: bool,
+    /// It talked with a person.
+    pub interactive: bool,
+}
+
+/// One of the command's outputs on its way.
+struct Channel {
+    /// The stream in the transcript: 1 or 2.
+    stream: u8,
+    /// Where the command's bytes come out; `None` when that is over.
+    pipe: Option<OwnedFd>,
+    /// The user's descriptor.
+    target: i32,
+    sink: Sink,
+    pending: VecDeque<u8>,
+    reader_gone: bool,
+    lost: bool,
+    undelivered: Option<io::Error>,
+    enlarged: bool,
+}
+
+/// How the user's descriptor is written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sink {
+    /// Without blocking: a pipe or a socket.
+    Now,
+    /// One slot whenever poll promises room.
+    Slots,
+    /// As it is: a file, a terminal, a device.
+    Plain,
+}
+
+impl Channel {
+    fn open(stream: u8) -> io::Result<(Self, OwnedFd)> {
+        let target = i32::from(stream);
+        let Pipe { reader, writer } = Pipe::new()?;
+        let sink = match descriptor::describe(standard(target))?.kind {
+            Kind::Fifo | Kind::Socket => Sink::Now,
+            _ => Sink::Plain,
+        };
+        let channel = Self {
+            stream,
+            pipe: Some(reader),
+            target,
+            sink,
+            pending: VecDeque::new(),
+            reader_gone: false,
+            lost: false,
+            undelivered: None,
+            enlarged: false,
+        };
+        Ok((channel, writer))
+    }
+
+    fn is_over(&self) -> bool {
+        self.pipe.is_none() && self.pending.is_empty()
+    }
+
+    fn watches(&self) -> [Watch; 2] {
+        let reading = match &self.pipe {
+            Some(pipe) if self.pending.is_empty() => Watch::new(pipe.as_raw_fd(), poll::READ),
+            _ => Watch::nothing(),
+        };
+        let writing = if !self.pending.is_empty() {
+            Watch::new(self.target, poll::WRITE)
+        } else if self.pipe.is_some() && self.sink != Sink::Plain {
+            // Tells at once when the reader goes, so that the command is told at its next write.
+            Watch::new(self.target, 0)
+        } else {
+            Watch::nothing()
+        };
+        [reading, writing]
+    }
+
+    /// Reads what the command wrote; returns it, or `None` when there is no more.
+    fn read<'a>(&mut self, buffer: &'a mut [u8]) -> Option<&'a [u8]> {
+        let pipe = self.pipe.as_ref()?;
+        match descriptor::read(pipe, buffer) {
+            Ok(n) if n > 0 => {
+                if n >= LARGE_PIPE / 16 && !self.enlarged {
+                    self.enlarged = true;
+                    let _ = pipe::set_capacity(pipe, LARGE_PIPE);
+                }
+                Some(&buffer[..n])
+            }
+            _ => {
+                self.pipe = None;
+                None
+            }
+        }
+    }
+
+    fn deliver(&mut self, bytes: &[u8]) {
+        if self.reader_gone || self.undelivered.is_some() {
+            return;
+        }
+        match self.write(bytes) {
+            Ok(n) => self.pending.extend(&bytes[n..]),
+            Err(error) => self.fail(error),
+        }
+    }
+
+    fn flush(&mut self) {
+        let pending: Vec<u8> = std::mem::take(&mut self.pending).into();
+        let written = if self.sink == Sink::Slots {
+            descriptor::write(standard(self.target), &pending[..pending.len().min(ONE_SLOT)])
+        } else {
+            self.write(&pending)
+        };
+        match written {
+            Ok(n) => self.pending.extend(&pending[n..]),
+            Err(error) => self.fail(error),
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let target = standard(self.target);
+        match self.sink {
+            Sink::Plain => descriptor::write_all(target, bytes).map(|()| bytes.len()),
+            Sink::Slots => Ok(0),
+            Sink::Now => {
+                let mut written = 0;
+                while written < bytes.len() {
+                    match pipe::write_now(target, &bytes[written..])? {
+                        Wrote::Some(n) => written += n,
+                        Wrote::Full => break,
+                        Wrote::Unsupported => {
+                            self.sink = Sink::Slots;
+                            break;
+                        }
+                    }
+                }
+                Ok(written)
+            }
+        }
+    }
+
+    /// The reader went while nothing was on its way to it from memo.
+    fn reader_left(&mut self) {
+        let on_its_way = self.pipe.as_ref().is_some_and(|pipe| pipe::waiting(pipe).is_ok_and(|n| n > 0));
+        let lost = on_its_way || !self.pending.is_empty();
+        self.fail(io::ErrorKind::BrokenPipe.into());
+        self.lost = lost;
+    }
+
+    /// Closing our end is how the command is told: it gets SIGPIPE at its next write.
+    fn fail(&mut self, error: io::Error) {
+        self.lost = true;
+        self.pipe = None;
+        self.pending = VecDeque::new();
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            self.reader_gone = true;
+        } else {
+            self.undelivered = Some(error);
+        }
+    }
+}
+
+/// The signals that are passed on, and the two that memo itself needs.
+const HELD: [i32; 8] = [
+    signal::CHLD,
+    signal::HUP,
+    signal::INT,
+    signal::QUIT,
+    signal::TERM,
+    signal::USR1,
+    signal::USR2,
+    signal::IO,
+];
+
+/// Runs the command and captures what it writes.
+///
+/// # Errors
+/// Those of starting it, when nothing has run.
+pub fn run(
+    mut plan: Plan,
+    mut spool: Spool<impl FnOnce() -> io::Result<File>>,
+    inherited: &Inherited,
+) -> io::Result<Ran> {
+    let (channels, writers) = connect(&mut plan, inherited)?;
+    let null = if matches!(plan.input, Input::Null) { Some(descriptor::null()?) } else { None };
+    plan.launch.stdio[0] = match (&plan.input, &null) {
+        (Input::Feed(_, reader), _) => Stdio::Fd(reader.as_raw_fd()),
+        (_, Some(null)) => Stdio::Fd(null.as_raw_fd()),
+        _ => Stdio::Inherit,
+    };
+    let signals = Signals::hold(&HELD, inherited)?;
+    let person = plan.terminal.then(Person::watch);
+    let started = Instant::now();
+    let pid = plan.launch.spawn(inherited)?;
+    drop(writers);
+    let (feed, reader) = match plan.input {
+        Input::Feed(feed, reader) => (Some(feed), Some(reader)),
+        _ => (None, None),
+    };
+    let mut running = Running {
+        pid,
+        channels,
+        feed,
+        reader,
+        taken: None,
+        signals,
+        person,
+        ended: None,
+        ended_at: started,
+        signalled: None,
+        held: false,
+    };
+    running.follow(|stream, bytes| spool.push(stream, bytes))?;
+    let gone = running.channels.iter().any(|channel| channel.reader_gone);
+    Ok(Ran {
+        ended: running.ended.unwrap_or(Ended::Exit(0)),
+        duration: running.ended_at - started,
+        transcript: spool.finish(),
+        taken: running.taken,
+        reader_gone: gone,
+        lost: running.channels.iter().any(|channel| channel.reader_gone && channel.lost),
+        undelivered: running.channels.into_iter().find_map(|channel| channel.undelivered),
+        signalled: running.signalled,
+        held: running.held,
+        interactive: running.person.is_some_and(Person::was_asked),
+    })
+}
+
+/// Makes the pipes; a descriptor that was closed stays closed.
+fn connect(plan: &mut Plan, inherited: &Inherited) -> io::Result<(Vec<Channel>, Vec<OwnedFd>)> {
+    let mut channels = Vec::with_capacity(2);
+    let mut writers = Vec::with_capacity(2);
+    for stream in [1, 2] {
+        if inherited.closed(stream.into()) {
+            continue;
+        }
+        let stdio = &mut plan.launch.stdio;
+        if stream == 2 && plan.merged && !channels.is_empty() {
+            stdio[2] = stdio[1];
+            continue;
+        }
+        let (channel, writer) = Channel::open(stream)?;
+        stdio[usize::from(stream)] = Stdio::Fd(writer.as_raw_fd());
+        channels.push(channel);
+        writers.push(writer);
+    }
+    Ok((channels, writers))
+}
+
+struct Running {
+    pid: i32,
+    channels: Vec<Channel>,
+    feed: Option<Feed>,
+    /// memo's own copy of the command's stdin, kept to ask what is left in it.
+    reader: Option<OwnedFd>,
+    taken: Option<Taken>,
+    signals: Signals,
+    person: Option<Person>,
+    ended: Option<Ended>,
+    ended_at: Instant,
+    signalled: Option<i32>,
+    held: bool,
+}
+
+impl Running {
+    /// Follows the command until it has ended and its outputs are at their ends.
+    fn follow(&mut self, mut keep: impl FnMut(u8, &[u8])) -> io::Result<()> {
+        let mut buffer = vec![0; BUFFER];
+        let mut quiet = GRACE;
+        while self.ended.is_none() || self.channels.iter().any(|channel| !channel.is_over()) {
+            let mut watches = Vec::with_capacity(8);
+            watches.push(Watch::new(self.signals.raw(), poll::READ));
+            watches.extend(self.channels.iter().flat_map(Channel::watches));
+            let streams = watches.len();
+            if let Some(feed) = &self.feed {
+                watches.extend(feed.watches());
+            }
+            // Only an empty pipe counts towards the grace; bytes that the user does not take yet do not.
+            let waits_for_user = self.channels.iter().any(|channel| !channel.pending.is_empty());
+            let limit = (self.ended.is_some() && !waits_for_user && !self.held).then_some(quiet);
+            let before = Instant::now();
+            let ready = poll::wait(&mut watches, limit)?;
+            if limit.is_some() {
+                quiet = quiet.saturating_sub(before.elapsed());
+            }
+            if ready == 0 || limit.is_some() && quiet.is_zero() && !self.any_output(&watches) {
+                if self.leave_behind()? {
+                    return Ok(());
+                }
+                continue;
+            }
+            if watches[0].any() {
+                self.take_signals();
+            }
+            for (channel, pair) in self.channels.iter_mut().zip(watches[1..streams].chunks_exact(2)) {
+                if pair[1].got(poll::WRITE) && !channel.pending.is_empty() {
+                    channel.flush();
+                } else if pair[1].got(poll::ERROR) {
+                    channel.reader_left();
+                }
+                if pair[0].any()
+                    && let Some(bytes) = channel.read(&mut buffer)
+                {
+                    channel.deliver(bytes);
+                    keep(channel.stream, bytes);
+                    if let Some(person) = &mut self.person {
+                        person.output_came(bytes);
+                    }
+                }
+            }
+            if let (Some(feed), &[original, private]) = (&mut self.feed, &watches[streams..]) {
+                // A broken source is what the command then sees too: the end.
+                let _ = feed.step([original, private]);
+            }
+            if self.ended.is_some() {
+                self.settle_feed()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn any_output(&self, watches: &[Watch]) -> bool {
+        watches[1..=2 * self.channels.len()].iter().any(Watch::any)
+    }
+
+    fn take_signals(&mut self) {
+        while let Some(arrived) = self.signals.next() {
+            match arrived.signal {
+                signal::CHLD => {
+                    if self.ended.is_none()
+                        && let Ok(Some(ended)) = process::wait(self.pid, Wait::Look)
+                    {
+                        self.ended = Some(ended);
+                        self.ended_at = Instant::now();
+                    }
+                }
+                signal::IO => {
+                    if let Some(person) = &mut self.person {
+                        person.input_came();
+                    }
+                }
+                other => {
+                    // A terminal's Ctrl-C reaches the command by itself; what somebody sends to memo
+                    // alone does not.
+                    if arrived.sent && self.ended.is_none() {
+                        signal::send(self.pid, other);
+                    }
+                    if [signal::HUP, signal::INT, signal::QUIT, signal::TERM].contains(&other) {
+                        self.signalled = Some(other);
+                    }
+                }
+            }
+        }
+    }
+
+    fn settle_feed(&mut self) -> io::Result<()> {
+        if let (Some(feed), Some(reader)) = (self.feed.take(), self.reader.take()) {
+            self.taken = Some(feed.finish(&reader)?);
+        }
+        Ok(())
+    }
+
+    /// Leaves a copy of this process to pump on for whoever holds the pipes; returns `true` in the
+    /// original, which goes its way as the command did.
+    fn leave_behind(&mut self) -> io::Result<bool> {
+        self.settle_feed()?;
+        self.held = true;
+        if process::fork()? {
+            // The copy: no lock is its own (an flock goes with the open file, which the original lets
+            // go), nothing is recorded, and a signal ends it as it would end the process that it serves.
+            signal::release_all();
+            self.person = None;
+            let _ = self.follow(|_, _| {});
+            process::exit_now(0);
+        }
+        Ok(true)
+    }
+}

@@ -1,0 +1,12 @@
+//! Running the command: start it, pass on what it writes, keep a transcript, feed its stdin, and know
+//! how it ended.
+//!
+//! Nothing here knows keys or the store; what was seen is handed back.
+
+pub mod capture;
+pub mod feed;
+pub mod key_command;
+pub mod launch;
+pub mod person;
+pub mod stdin;
+pub mod transcript;
