@@ -16,7 +16,11 @@
 //! higher number is left alone.
 
 pub mod blobs;
+pub mod clear;
 pub mod codec;
+#[cfg(test)]
+pub(crate) mod fixture;
+pub mod index;
 pub mod journal;
 pub mod lease;
 pub mod location;
