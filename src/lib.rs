@@ -1,5 +1,6 @@
 //! memo
 pub mod action;
+pub mod cli;
 pub mod error;
 pub mod fault;
 pub mod store;
