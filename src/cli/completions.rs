@@ -9,7 +9,9 @@ use super::usage;
 use crate::error::{Error, Kind};
 use crate::sys::descriptor;
 
-/// What was typed.
+/// Print completions for a shell
+///
+/// `source <(memo completions bash)` turns them on.
 #[derive(Args, Clone, Debug)]
 pub struct CompletionsArgs {
     /// The shell
@@ -19,8 +21,7 @@ pub struct CompletionsArgs {
 
 /// Prints the completions for a shell.
 pub fn main(words: &[OsString]) -> Result<u8, Error> {
-    let command = CompletionsArgs::augment_args(Command::new("memo completions"))
-        .about("Print completions for a shell: `source <(memo completions bash)`");
+    let command = CompletionsArgs::augment_args(Command::new("memo completions"));
     let matches = match usage::parse(command, words.to_vec()) {
         Ok(matches) => matches,
         Err(usage::Stopped::Asked(text)) => {
