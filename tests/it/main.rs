@@ -1,1 +1,4 @@
+//! The executable, driven from outside: what only it can show.
 
+mod hit;
+mod sandbox;
