@@ -162,7 +162,7 @@ memo:   hint: `A-B` is not a variable name; `env 'A-B=2' COMMAND` sets it all th
 [exit 127]
 $ memo =2 puppet
 memo: error: cannot run `=2`: no such command
-memo:   hint: `` is not a variable name; `env '=2' COMMAND` sets it all the same
+memo:   hint: is it a shell builtin or a function? try `memo sh -c '...'`
 [exit 127]
 
 "#]]
@@ -730,7 +730,7 @@ $ memo --key-cmd x='echo why >&2; echo more >&2; exit 3' puppet bump a
 memo: error: key command for `x` failed (exit 3): why; the command was not run
 [exit 125]
 $ memo --key-cmd x='kill -9 $$' puppet bump a
-memo: error: key command for `x` failed (signal: 9 (SIGKILL)); the command was not run
+memo: error: key command for `x` failed (signal 9); the command was not run
 [exit 125]
 $ memo --key-cmd false puppet bump a
 memo: error: `--key-cmd false` has no name; the command was not run
