@@ -2,5 +2,7 @@
 
 mod check;
 mod hit;
+mod input;
 mod key;
 mod sandbox;
+mod words;
