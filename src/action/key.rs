@@ -257,3 +257,192 @@ fn path(path: &Path) -> &[u8] {
 fn ignored(name: Option<&Name>) -> bool {
     name.is_some_and(Name::is_ignored)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::action::name::split_named;
+
+    fn action() -> Action {
+        let named = |text: &str| split_named(text.as_ref()).unwrap();
+        Action {
+            words: ["cc", "-c", "a.c"].map(OsString::from).to_vec(),
+            assignments: vec![named("B=2"), named("A=1"), named("_T=x"), named("B=3")],
+            directory: Some(Directory { path: "/work".into(), shell: Some("/link".into()) }),
+            root: None,
+            program: Some("/usr/bin/cc".into()),
+            environment: vec![("LANG".into(), Some("C".into())), ("TZ".into(), None)],
+            texts: vec![(None, "t".into()), (Name::new("n"), "u".into()), (Name::new("_n"), "v".into())],
+            key_commands: vec![(Name::new("c").unwrap(), Digest::of(b"out"))],
+            inputs: Inputs::parse(&["b".into(), "./a".into(), "!*.o".into(), "_i=c".into()]),
+            outputs: vec!["y".into(), "x".into()],
+            auto: true,
+            streams: Streams::Separate,
+            closed: [false, true],
+        }
+    }
+
+    fn key(action: &Action) -> ActionKey {
+        action.keys().with(Stdin::None)
+    }
+
+    /// What changes one of these makes every store useless: the name of the format must change with it.
+    #[test]
+    fn the_digest_of_a_call_is_pinned() {
+        assert_eq!(FORMAT, "memo-action/1");
+        assert_eq!(
+            key(&action()).to_string(),
+            "1602d721e64b427edceb9f72821f5292e943de881be9e7271ade2ebf4f07db44"
+        );
+        assert_eq!(CALL_FORMAT, "memo-call/1");
+        assert_eq!(
+            action().call_digest().to_string(),
+            "b8fc62975e37f8f5d5bccfbc7151580ed775c88a0fa25e1e1ec7f301c06ce3c8"
+        );
+    }
+
+    #[test]
+    fn each_stdin_has_a_key_of_its_own() {
+        let digest = Digest::of(b"x");
+        let stdins = [
+            Stdin::Any,
+            Stdin::None,
+            Stdin::Closed,
+            Stdin::Terminal,
+            Stdin::Idle,
+            Stdin::File { digest, offset: 0 },
+            Stdin::File { digest, offset: 1 },
+            Stdin::File { digest: Digest::of(b"y"), offset: 0 },
+            Stdin::Bytes(digest),
+            Stdin::Bytes(Digest::of(b"y")),
+        ];
+        let keys = action().keys();
+        let mut seen: Vec<ActionKey> = Vec::new();
+        for stdin in stdins {
+            for streams in [Streams::Separate, Streams::Merged] {
+                let key = keys.with_streams(stdin, streams);
+                assert!(!seen.contains(&key), "{stdin:?} {streams:?}");
+                seen.push(key);
+            }
+        }
+    }
+
+    /// xorshift64, of Marsaglia: the same calls in every run.
+    struct Generator(u64);
+
+    impl Generator {
+        fn below(&mut self, limit: u64) -> u64 {
+            self.0 ^= self.0 << 13;
+            self.0 ^= self.0 >> 7;
+            self.0 ^= self.0 << 17;
+            self.0 % limit
+        }
+
+        fn pick<T: Clone>(&mut self, from: &[T]) -> T {
+            from[self.below(from.len() as u64) as usize].clone()
+        }
+
+        fn some<T>(&mut self, most: u64, mut one: impl FnMut(&mut Self) -> T) -> Vec<T> {
+            (0..self.below(most + 1)).map(|_| one(self)).collect()
+        }
+
+        /// Texts that would run into each other if they were only put side by side.
+        fn text(&mut self) -> OsString {
+            self.pick(&["", "a", "b", "ab", "a=b", "=", "_a", "a\0", "\u{1}"]).into()
+        }
+
+        fn name(&mut self) -> Name {
+            Name::new(self.pick(&["a", "b", "ab", "_a", "_"])).unwrap()
+        }
+
+        fn action(&mut self) -> Action {
+            let paths = ["a", "b", "a/b", "/a"];
+            Action {
+                words: self.some(2, Self::text),
+                assignments: self.some(3, |g| (g.name(), g.text())),
+                directory: self.pick(&[
+                    None,
+                    Some(Directory { path: "/a".into(), shell: None }),
+                    Some(Directory { path: "/a".into(), shell: Some("".into()) }),
+                    Some(Directory { path: "/a".into(), shell: Some("/b".into()) }),
+                    Some(Directory { path: "".into(), shell: None }),
+                ]),
+                root: self.pick(&[None, None, Some("/a".into())]),
+                program: self.pick(&[None, Some("/bin/a".into()), Some("/a/b".into()), Some("b".into())]),
+                environment: self.some(1, |g| (g.text(), g.pick(&[None, Some("".into()), Some("a".into())]))),
+                texts: self.some(2, |g| (g.pick(&[None, Name::new("a"), Name::new("_a")]), g.text())),
+                key_commands: self.some(1, |g| (g.name(), Digest::of(g.text().as_bytes()))),
+                inputs: Inputs::parse(
+                    &self.some(2, |g| g.pick(&["a", "./a", "b", "n=a", "_n=a", "!a", "a/"]).into()),
+                ),
+                outputs: self.some(2, |g| g.pick(&paths).into()),
+                auto: self.below(2) == 0,
+                streams: self.pick(&[Streams::Separate, Streams::Merged]),
+                closed: [self.below(2) == 0, self.below(2) == 0],
+            }
+        }
+    }
+
+    /// What a call is, said once more and in another way: sets and maps, no bytes.
+    fn meaning(action: &Action) -> impl PartialEq + std::fmt::Debug {
+        use std::collections::{BTreeMap, BTreeSet};
+        let hashed = |name: &Name| !name.as_str().starts_with('_');
+        let assignments: BTreeMap<String, OsString> = action
+            .assignments
+            .iter()
+            .filter(|(name, _)| hashed(name))
+            .map(|(name, value)| (name.to_string(), value.clone()))
+            .collect();
+        let mut texts: Vec<_> = action
+            .texts
+            .iter()
+            .filter(|(name, _)| name.as_ref().is_none_or(hashed))
+            .map(|(name, text)| (name.as_ref().map(ToString::to_string), text.clone()))
+            .collect();
+        texts.sort();
+        let key_commands: Vec<_> =
+            action.key_commands.iter().filter(|(name, _)| hashed(name)).cloned().collect();
+        let inputs: BTreeSet<Vec<u8>> = action.inputs.key_texts().into_iter().collect();
+        let outputs: BTreeSet<PathBuf> = action.outputs.iter().cloned().collect();
+        let rooted = action.directory.is_some() && action.root.is_some();
+        let program = action.program.as_deref().map(|program| action.below_root(program).to_owned());
+        (
+            (action.words.clone(), assignments, action.directory.clone(), rooted, program),
+            (action.environment.clone(), texts, key_commands, inputs, outputs),
+            (action.auto, action.streams, action.closed),
+        )
+    }
+
+    #[test]
+    fn keys_are_equal_exactly_when_calls_are() {
+        let mut generator = Generator(0x9e37_79b9_7f4a_7c15);
+        let mut equal = 0;
+        for _ in 0..20_000 {
+            let a = generator.action();
+            // Two calls made at random are hardly ever equal: most of these differ in a part or two.
+            let mut b = a.clone();
+            for _ in 0..generator.below(3) {
+                let other = generator.action();
+                match generator.below(13) {
+                    0 => b.words = other.words,
+                    1 => b.assignments = other.assignments,
+                    2 => b.directory = other.directory,
+                    3 => b.root = other.root,
+                    4 => b.program = other.program,
+                    5 => b.environment = other.environment,
+                    6 => b.texts = other.texts,
+                    7 => b.key_commands = other.key_commands,
+                    8 => b.inputs = other.inputs,
+                    9 => b.outputs = other.outputs,
+                    10 => b.auto = other.auto,
+                    11 => b.streams = other.streams,
+                    _ => b.closed = other.closed,
+                }
+            }
+            let same = meaning(&a) == meaning(&b);
+            equal += usize::from(same);
+            assert_eq!(key(&a) == key(&b), same, "{a:#?}\n{b:#?}");
+        }
+        assert!((2_000..18_000).contains(&equal), "{equal} of the pairs were equal: that shows little");
+    }
+}

@@ -24,7 +24,7 @@ pub const MOST_IDENTITIES: usize = 4;
 /// What is looked at. Relative paths are kept as typed and resolved from the caller's directory.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Subject {
-    /// A file named by a word: content and permission bits.
+    /// A file named by a word, and no link to one: content and permission bits.
     File(PathBuf),
     /// A declared input: content, and whether it can be executed.
     Input(PathBuf),
@@ -317,7 +317,11 @@ impl Present {
                 Subject::File(path) | Subject::Input(path) | Subject::Program(path),
                 State::Content { digest, bits, identities },
             ) => {
-                let identity = match self.identity(|| Identity::of(path)) {
+                let look = || match subject {
+                    Subject::File(_) => Identity::of_entry(path),
+                    _ => Identity::of(path),
+                };
+                let identity = match self.identity(look) {
                     Ok(identity) => identity,
                     Err(true) => return Some(Difference::Gone),
                     Err(false) => return Some(Difference::Changed),

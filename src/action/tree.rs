@@ -101,6 +101,9 @@ fn visit(
                 match Identity::of(entry.path()) {
                     // A directory behind a link is a place of its own: it is there by identity, not walked.
                     Ok(target) => {
+                        if scene.systems.of(target.dev, entry.path()) == FileSystem::Virtual {
+                            return Err(special(entry.path(), &target));
+                        }
                         field(&mut digester, &target);
                         if !is_trusted(&target, entry.path(), scene) {
                             untrusted(below.to_owned(), &target);

@@ -4,6 +4,7 @@
 //! what each was. What fits no row is not recorded.
 
 use std::ffi::OsString;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -135,7 +136,7 @@ fn before(path: &Path, scene: &mut Scene<'_>) -> Result<Before, Unrecorded> {
         Err(_) => return Err(Unrecorded::SpecialWord(path.to_owned())),
         Ok(entry) => entry,
     };
-    if scene.systems.of(entry.dev, path) == FileSystem::Virtual {
+    if is_virtual(path, &entry, scene) {
         return Err(Unrecorded::SpecialWord(path.to_owned()));
     }
     let unkeyed = |error: Unobservable| match error {
@@ -157,31 +158,53 @@ fn before(path: &Path, scene: &mut Scene<'_>) -> Result<Before, Unrecorded> {
     }
 }
 
+/// How many links the kernel follows from one to the next (path_resolution(7)).
+const MOST_LINKS: usize = 40;
+
+/// Observes a link: the texts on the way, and what stands at its end.
 fn link(path: &Path, scene: &mut Scene<'_>) -> Result<Before, Unobservable> {
-    let text = scene.observe(Subject::Link(path.to_owned()))?;
-    let target = match Identity::of(path) {
-        Err(error) if is_absent(&error) => {
-            let text = std::fs::read_link(path).map_err(|source| Unobservable::io(path, source))?;
-            Subject::Absent(path.parent().unwrap_or(Path::new("")).join(text))
-        }
-        Err(source) => return Err(Unobservable::io(path, source)),
-        Ok(target) => {
-            if scene.systems.of(target.dev, path) == FileSystem::Virtual {
-                return Err(special(path, &target));
+    let mut observations = Vec::new();
+    let mut end = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        let io = |source| Unobservable::io(&end, source);
+        let entry = match Identity::of_entry(&end) {
+            Err(error) if is_absent(&error) => {
+                observations.push(scene.observe(Subject::Absent(end))?);
+                return Ok(Before::Fixed(observations));
             }
-            match target.kind() {
-                FileKind::File => Subject::File(path.to_owned()),
-                FileKind::Directory => Subject::Tree(path.to_owned()),
-                FileKind::Link | FileKind::Special => {
-                    return match device(path) {
-                        Ok(_) => Ok(Before::Fixed(vec![text])),
-                        Err(_) => Err(special(path, &target)),
-                    };
-                }
-            }
+            found => found.map_err(io)?,
+        };
+        if is_virtual(&end, &entry, scene) {
+            return Err(special(path, &entry));
         }
+        let subject = match entry.kind() {
+            FileKind::Link => {
+                let text = std::fs::read_link(&end).map_err(io)?;
+                let next = end.parent().unwrap_or(Path::new("")).join(text);
+                observations.push(scene.observe(Subject::Link(end))?);
+                end = next;
+                continue;
+            }
+            FileKind::File => Subject::File(end),
+            FileKind::Directory => Subject::Tree(end),
+            FileKind::Special if device(&end).is_ok() => return Ok(Before::Fixed(observations)),
+            FileKind::Special => return Err(special(path, &entry)),
+        };
+        observations.push(scene.observe(subject)?);
+        return Ok(Before::Fixed(observations));
+    }
+    Err(Unobservable::io(path, io::Error::other("a loop of links")))
+}
+
+/// Returns whether an entry lies on a file system of the kernel's own. A link lies where its directory
+/// does; asked by its own path, statfs(2) would tell of what it leads to.
+fn is_virtual(path: &Path, entry: &Identity, scene: &mut Scene<'_>) -> bool {
+    let place = match (entry.kind(), path.parent()) {
+        (FileKind::Link, Some(parent)) if parent.as_os_str().is_empty() => Path::new("."),
+        (FileKind::Link, Some(parent)) => parent,
+        _ => path,
     };
-    Ok(Before::Fixed(vec![text, scene.observe(target)?]))
+    scene.systems.of(entry.dev, place) == FileSystem::Virtual
 }
 
 /// The devices that have no content of their own (Documentation/admin-guide/devices.txt): null, zero,

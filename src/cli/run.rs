@@ -384,7 +384,7 @@ fn not_runnable(word: &std::ffi::OsStr, why: NotRunnable) -> Error {
         NotRunnable::NotFound if text.starts_with('-') => {
             error.hint("memo's own options stand before the command; see `memo --help`")
         }
-        NotRunnable::NotFound if text.contains('=') => {
+        NotRunnable::NotFound if text.find('=').is_some_and(|equals| equals > 0) => {
             let name = text.split('=').next().unwrap_or_default();
             error.hint(format_args!(
                 "`{name}` is not a variable name; `env '{text}' COMMAND` sets it all the same"

@@ -1,6 +1,7 @@
 //! Key commands: `--key-cmd NAME=CMD` puts what CMD prints into the key.
 
 use std::ffi::{OsStr, OsString};
+use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 
 use crate::action::digest::Digest;
@@ -35,9 +36,10 @@ pub fn run<'a>(
     if output.status.success() {
         return Ok(Digest::of(&output.stdout));
     }
-    let how = match output.status.code() {
-        Some(code) => format!("exit {code}"),
-        None => output.status.to_string(),
+    let how = match (output.status.code(), output.status.signal()) {
+        (Some(code), _) => format!("exit {code}"),
+        (None, Some(signal)) => format!("signal {signal}"),
+        (None, None) => output.status.to_string(),
     };
     let said = String::from_utf8_lossy(&output.stderr).lines().next().map(str::to_owned);
     Err(Failed { how, said })

@@ -1,1 +1,8 @@
+//! The executable, driven from outside: what only it can show.
 
+mod check;
+mod hit;
+mod input;
+mod key;
+mod sandbox;
+mod words;
