@@ -43,7 +43,7 @@ pub fn main(mut words: impl Iterator<Item = OsString>) -> Exit {
 
 /// The command `memo run`, which is also plain `memo`.
 pub fn run_command() -> Command {
-    RunArgs::augment_args(usage::dressed(Command::new("memo")))
+    usage::dressed(RunArgs::augment_args(Command::new("memo")))
 }
 
 fn run_exit(words: Vec<OsString>, around: &Surroundings) -> Exit {

@@ -11,7 +11,7 @@ use crate::action::input::Inputs;
 use crate::action::key::{Action, Directory};
 use crate::action::name::{Name, split_named};
 use crate::action::program::{self, NotRunnable};
-use crate::config::{Clock, Config, Environment, ExitCodes, Mode, Place, duration};
+use crate::config::{Clock, Config, Environment, ExitCodes, Mode, Place, ttl};
 use crate::engine::{self, Exit, Options, Request};
 use crate::error::{Error, Kind};
 use crate::exec::key_command;
@@ -98,7 +98,7 @@ pub struct RunArgs {
     #[arg(short, long, value_name = "NAME", help_heading = "Keep")]
     pub group: Option<String>,
 
-    /// Run again when the result is this old: 90, 15m, 1d12h
+    /// Run again when the result is this old: 90, 15m, 1d12h, none
     #[arg(long, value_name = "DURATION", help_heading = "Reuse")]
     pub ttl: Option<String>,
 
@@ -165,7 +165,7 @@ pub fn run(args: RunArgs, config: Config, around: &Surroundings, ui: &Ui) -> Res
     let Some(first) = words.first() else {
         let last = args.command.last().map(|word| word.display().to_string()).unwrap_or_default();
         return Err(Error::new(Kind::Failed, format_args!("no command after `{last}`"))
-            .hint("`env` alone prints the environment: `memo env`"));
+            .hint(format_args!("`memo {last} COMMAND`; `memo env {last}` prints the environment")));
     };
     let set =
         assignments.iter().rev().find(|(set, _)| set.as_str() == "PATH").map(|(_, value)| value.clone());
@@ -233,7 +233,7 @@ pub fn split_assignments(command: &[OsString]) -> (Vec<(Name, OsString)>, &[OsSt
 fn options(args: &RunArgs, config: &Config, program: &Path) -> Result<Options, Error> {
     let ttl = match &args.ttl {
         None => config.ttl,
-        Some(text) => Some(parse_ttl(text)?),
+        Some(text) => parse_ttl(text)?,
     };
     let mode = match config.mode {
         Mode::On if args.refresh => Mode::Refresh,
@@ -251,19 +251,11 @@ fn options(args: &RunArgs, config: &Config, program: &Path) -> Result<Options, E
     })
 }
 
-fn parse_ttl(text: &str) -> Result<std::time::Duration, Error> {
-    let ttl = duration::parse(text).map_err(|error| {
+fn parse_ttl(text: &str) -> Result<Option<std::time::Duration>, Error> {
+    ttl::parse(text).map_err(|error| {
         Error::new(Kind::Failed, format_args!("`--ttl {text}`: {error}; the command was not run"))
             .hint(error.hint())
-    })?;
-    if ttl.is_zero() {
-        return Err(Error::new(
-            Kind::Failed,
-            format_args!("`--ttl {text}` would keep nothing; the command was not run"),
-        )
-        .hint("`MEMO_MODE=off` runs without the store, `--refresh` runs again and keeps the result"));
-    }
-    Ok(ttl)
+    })
 }
 
 enum Cwd {
