@@ -80,6 +80,7 @@ fn failed(error: &Error, ui: &Ui) -> Exit {
 /// The whole tree of commands, for completions and the manual.
 pub fn tree() -> Command {
     run_command()
+        .disable_help_subcommand(true)
         .subcommand(
             completions::CompletionsArgs::augment_args(Command::new("completions"))
                 .about("Print completions for a shell"),
