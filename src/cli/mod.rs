@@ -31,6 +31,7 @@ use crate::store::location::Trouble;
 use crate::sys::startup::Inherited;
 use crate::sys::{descriptor, process, terminal};
 use crate::ui::{Talk, Ui};
+use completions::CompletionsArgs;
 use run::{RunArgs, Surroundings};
 
 /// The subcommands, but for `run`.
@@ -48,7 +49,7 @@ pub fn main(mut words: impl Iterator<Item = OsString>) -> Exit {
     match subcommand.as_deref() {
         Some("ls") => subcommand_exit(list(&words[1..], &around)),
         Some("clear") => subcommand_exit(clear(&words[1..], &around)),
-        Some("completions") => subcommand_exit(completions::main(&words[1..])),
+        Some("completions") => subcommand_exit(complete(&words[1..])),
         Some("run") => {
             words.remove(0);
             run_exit(words, &around)
@@ -95,6 +96,11 @@ fn clear(words: &[OsString], around: &Surroundings) -> Result<u8, Error> {
     clear::clear(args, &store(around, &Ui::new(Talk::Normal))?, around.clock.now(), directory, None)
 }
 
+fn complete(words: &[OsString]) -> Result<u8, Error> {
+    let Some(args) = subcommand::<CompletionsArgs>("completions", words)? else { return Ok(0) };
+    print::print(&String::from_utf8_lossy(&completions::generate(args.shell))).map(|()| 0)
+}
+
 /// Returns the arguments of a subcommand; `None` when help was asked for and given.
 fn subcommand<T: Args + FromArgMatches>(name: &'static str, words: &[OsString]) -> Result<Option<T>, Error> {
     let command = T::augment_args(Command::new(name))
@@ -138,8 +144,9 @@ fn failed(error: &Error, ui: &Ui) -> Exit {
 /// The whole tree of commands, for completions and the manual.
 pub fn tree() -> Command {
     run_command()
+        .disable_help_subcommand(true)
         .subcommand(RunArgs::augment_args(Command::new("run")).about("Run a command, or replay it"))
         .subcommand(ls::LsArgs::augment_args(Command::new("ls")))
         .subcommand(clear::ClearArgs::augment_args(Command::new("clear")))
-        .subcommand(completions::CompletionsArgs::augment_args(Command::new("completions")))
+        .subcommand(CompletionsArgs::augment_args(Command::new("completions")))
 }

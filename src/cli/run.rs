@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, ValueHint};
 
 use crate::action::environment::choose;
 use crate::action::input::Inputs;
@@ -30,27 +30,27 @@ pub struct RunArgs {
     /// empty directories. A glob selects files, hidden ones too; `**` stands for any depth; it may match
     /// nothing. `!GLOB` leaves out what it matches (a glob without a slash is matched against file names).
     /// With `_NAME=PATH` the path must exist but is not hashed, not even when a word of the command names it.
-    #[arg(short, long, value_name = "[NAME=]PATH|GLOB|DIR", help_heading = "Key")]
+    #[arg(short, long, value_name = "[NAME=]PATH|GLOB|DIR", value_hint = ValueHint::AnyPath, help_heading = "Key")]
     pub input: Vec<OsString>,
 
     /// Hash this environment variable too
     ///
     /// A name, a glob such as `APP_*`, or `!GLOB` for what is left out. LANG, LC_* and TZ always count. A
     /// name that begins with `_` never does. A variable that is empty differs from one that is not set.
-    #[arg(short, long, value_name = "NAME|GLOB|!GLOB", help_heading = "Key")]
+    #[arg(short, long, value_name = "NAME|GLOB|!GLOB", value_hint = ValueHint::Other, help_heading = "Key")]
     pub env: Vec<OsString>,
 
     /// Hash this text too
     ///
     /// `-k day=$(date +%F)` gives one result a day. A text that begins with `_NAME=` is a label and not
     /// hashed; scripts write `-k v="$V"`.
-    #[arg(short, long, value_name = "[NAME=]TEXT", help_heading = "Key")]
+    #[arg(short, long, value_name = "[NAME=]TEXT", value_hint = ValueHint::Other, help_heading = "Key")]
     pub key: Vec<OsString>,
 
     /// Hash what this shell command prints
     ///
     /// It runs at every call. When it fails, the command is not run.
-    #[arg(long, value_name = "NAME=CMD", help_heading = "Key")]
+    #[arg(long, value_name = "NAME=CMD", value_hint = ValueHint::Other, help_heading = "Key")]
     pub key_cmd: Vec<OsString>,
 
     /// Hash stdin, or give the command none
@@ -72,7 +72,7 @@ pub struct RunArgs {
     pub no_cwd: bool,
 
     /// Share results between checkouts: paths below DIR are kept relative to it
-    #[arg(long, value_name = "DIR", help_heading = "Key")]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = "Key")]
     pub root: Option<PathBuf>,
 
     /// Do not look at the files and directories that words of the command name
@@ -87,19 +87,19 @@ pub struct RunArgs {
     ///
     /// It comes back as a copy, with its permissions. Where it already has the stored bytes it is left
     /// alone, and only made as new as the newest input, so that make is content.
-    #[arg(short, long, value_name = "FILE", help_heading = "Keep")]
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::AnyPath, help_heading = "Keep")]
     pub output: Vec<PathBuf>,
 
     /// Exit statuses that are kept, such as 0,1 or 0-3
-    #[arg(long, value_name = "CODES", help_heading = "Keep")]
+    #[arg(long, value_name = "CODES", value_hint = ValueHint::Other, help_heading = "Keep")]
     pub cache_exit: Option<ExitCodes>,
 
     /// The group for ls and clear, instead of the program's name
-    #[arg(short, long, value_name = "NAME", help_heading = "Keep")]
+    #[arg(short, long, value_name = "NAME", value_hint = ValueHint::Other, help_heading = "Keep")]
     pub group: Option<String>,
 
     /// Run again when the result is this old: 90, 15m, 1d12h, none
-    #[arg(long, value_name = "DURATION", help_heading = "Reuse")]
+    #[arg(long, value_name = "DURATION", value_hint = ValueHint::Other, help_heading = "Reuse")]
     pub ttl: Option<String>,
 
     /// Run in any case, and replace what is stored
