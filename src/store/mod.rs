@@ -17,12 +17,14 @@
 
 pub mod blobs;
 pub mod codec;
+pub mod holder;
 pub mod journal;
 pub mod lease;
 pub mod location;
 pub mod manifest;
 pub mod outcome;
 pub mod temporary;
+pub mod verdict;
 
 use std::fs::File;
 use std::io::{self, Read};
