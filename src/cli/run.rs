@@ -215,6 +215,7 @@ pub fn run(args: RunArgs, config: Config, around: &Surroundings, ui: &Ui) -> Res
         options: &options,
         inherited: &around.inherited,
         now: &|| around.clock.now(),
+        held: around.environment.get(engine::HELD),
     };
     let store = config
         .store
