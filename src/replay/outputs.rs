@@ -198,4 +198,73 @@ mod tests {
         assert_eq!(mode(&output(0o640, false), 0o022), 0o640);
         assert_eq!(mode(&output(0o4755, false), 0o022), 0o755, "set-id bits are never put back");
     }
+
+    /// A directory with a store of one blob, which goes when it is dropped.
+    struct World(PathBuf);
+
+    impl World {
+        fn new(name: &str) -> Self {
+            let root = std::env::temp_dir().join(format!("memo-outputs-{name}-{}", std::process::id()));
+            let _ = std::fs::remove_dir_all(&root);
+            std::fs::create_dir_all(root.join("tmp")).unwrap();
+            std::fs::create_dir_all(root.join("work")).unwrap();
+            Self(root)
+        }
+
+        fn output(&self, path: PathBuf, kind: OutputKind) -> (Output, Blobs) {
+            let blobs = Blobs::new(&self.0);
+            let digest = blobs.put_bytes(b"stored").unwrap();
+            (Output { path, kind, mode: 0o644, follows_mask: true, digest, length: 6 }, blobs)
+        }
+    }
+
+    impl Drop for World {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn place<'a>(declared: &'a dyn Fn(&Path) -> bool) -> Place<'a> {
+        Place { declared, newest_input: None, mask: 0o022 }
+    }
+
+    #[test]
+    fn a_path_that_the_call_does_not_declare_is_refused() {
+        let world = World::new("refused");
+        let work = world.0.join("work");
+        for path in [work.join("../evil"), work.join("else"), PathBuf::from("../evil"), world.0.join("evil")]
+        {
+            let (good, blobs) = world.output(work.join("out"), OutputKind::Declared);
+            let evil = Output { path: path.clone(), ..good.clone() };
+            let declared = |path: &Path| path == work.join("out");
+            let staged = stage(&[good, evil], &blobs, place(&declared));
+            assert!(matches!(staged, Err(Refused::Undeclared(named)) if named == path));
+            assert_eq!(std::fs::read_dir(&work).unwrap().count(), 0, "what was staged is removed again");
+            assert!(!world.0.join("evil").exists());
+        }
+    }
+
+    #[test]
+    fn an_automatic_output_replaces_nothing_that_came_meanwhile() {
+        let world = World::new("meanwhile");
+        let out = world.0.join("work/out");
+        let (output, blobs) = world.output(out.clone(), OutputKind::Automatic);
+        let staged = stage(&[output], &blobs, place(&|_| true)).unwrap();
+        std::fs::write(&out, "mine").unwrap();
+        assert!(matches!(staged.swap(), Err(Refused::Io { .. })));
+        assert_eq!(std::fs::read(&out).unwrap(), b"mine");
+        assert_eq!(std::fs::read_dir(out.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn nothing_is_in_place_before_all_is_staged() {
+        let world = World::new("staged");
+        let out = world.0.join("work/out");
+        let (good, blobs) = world.output(out.clone(), OutputKind::Declared);
+        let bad = Output { path: world.0.join("work/bad"), digest: Digest::of(b"other"), ..good.clone() };
+        assert!(matches!(stage(&[good.clone(), bad], &blobs, place(&|_| true)), Err(Refused::Blob(_))));
+        assert!(!out.exists());
+        stage(&[good], &blobs, place(&|_| true)).unwrap().swap().unwrap();
+        assert_eq!(std::fs::read(&out).unwrap(), b"stored");
+    }
 }

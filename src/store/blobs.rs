@@ -71,7 +71,7 @@ impl Blobs {
         }
         let length = temporary.file.metadata()?.len();
         let digest = Digest::of_file(&temporary.file, length)?;
-        self.place(temporary, &digest, length)?;
+        self.place(temporary, &digest)?;
         Ok((digest, length))
     }
 
@@ -83,7 +83,7 @@ impl Blobs {
         let mut temporary = Temporary::create(&self.temporary, "blob-", 0o600)?;
         temporary.file.write_all(bytes)?;
         let digest = Digest::of(bytes);
-        self.place(temporary, &digest, bytes.len() as u64)?;
+        self.place(temporary, &digest)?;
         Ok(digest)
     }
 
@@ -98,13 +98,10 @@ impl Blobs {
         std::fs::rename(path, to)
     }
 
-    fn place(&self, temporary: Temporary, digest: &Digest, length: u64) -> io::Result<()> {
+    /// Also over one that is there: its content may be damaged, which only hashing it would tell, and its
+    /// times say how long ago it was last wanted. Whoever reads the old one keeps it open.
+    fn place(&self, temporary: Temporary, digest: &Digest) -> io::Result<()> {
         let to = self.path(digest);
-        // The times say how long ago a blob was last wanted, so one that is there is renewed. One of
-        // another length is damaged and is replaced.
-        if self.has(digest, length) && crate::sys::file::touch(&to).is_ok() {
-            return Ok(());
-        }
         temporary.file.set_permissions(PermissionsExt::from_mode(0o444))?;
         super::make_parent(&to)?;
         temporary.persist(&to)

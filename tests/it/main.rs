@@ -1,11 +1,15 @@
 //! The executable, driven from outside: what only it can show.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod check;
 mod generated;
 mod hit;
 mod input;
 mod key;
+mod output;
 mod readme;
+mod reuse;
 mod sandbox;
 mod tidy;
 mod words;

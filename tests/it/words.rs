@@ -492,8 +492,8 @@ mod special {
     fn a_file_that_cannot_be_read_is_not_recorded() {
         let sandbox = world(EARLY);
         files(&sandbox);
-        std::fs::set_permissions(sandbox.path("f"), PermissionsExt::from_mode(0)).unwrap();
-        std::fs::set_permissions(sandbox.path("d/deep"), PermissionsExt::from_mode(0)).unwrap();
+        std::fs::set_permissions(sandbox.path("f"), PermissionsExt::from_mode(0o000)).unwrap();
+        std::fs::set_permissions(sandbox.path("d/deep"), PermissionsExt::from_mode(0o000)).unwrap();
         for _ in 0..2 {
             let ran = sandbox.run_unprivileged("memo -v ./bump f");
             assert_eq!(ran.unrecorded(), Some("special-word: `f`"), "{}", ran.stderr);
