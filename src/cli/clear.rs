@@ -24,8 +24,7 @@ use crate::sys::{descriptor, terminal};
 
 /// Remove what is recorded
 ///
-/// Without KEY, PATTERN, option or command: everything. Singletons are not touched. Asks first when
-/// stdin is a terminal.
+/// Without KEY, PATTERN, option or command: everything. Asks first when stdin is a terminal.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClearArgs {
     /// Remove only these
@@ -65,7 +64,7 @@ impl ClearArgs {
 }
 
 /// Removes what is recorded. `directory` is where a command after `--` would have run, `root` the
-/// directory that `--root` or the project file names. Returns the exit code.
+/// directory that `--root` names. Returns the exit code.
 ///
 /// # Errors
 /// When a word names nothing or too much, when the words were meant for another command, and when the store

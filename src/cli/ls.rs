@@ -18,7 +18,7 @@ use crate::ui::Ui;
 
 /// List what is recorded
 ///
-/// The newest comes first. KEY names an entry for `memo show` and `memo clear`; its first digits are enough.
+/// The newest comes first. KEY names an entry for `memo clear`; its first digits are enough.
 /// Listing is no use: nothing is kept longer for it.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 pub struct LsArgs {

@@ -3,10 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod check;
+mod generated;
 mod hit;
 mod input;
 mod key;
 mod output;
+mod readme;
 mod reuse;
 mod sandbox;
+mod tidy;
 mod words;

@@ -1,0 +1,109 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_memo_global_optspecs
+    string join \n i/input= e/env= k/key= key-cmd= stdin= n no-cwd root= no-auto no-exe o/output= cache-exit= g/group= ttl= refresh only-cached v/verbose q/quiet h/help V/version
+end
+
+function __fish_memo_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_memo_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_memo_using_subcommand
+    set -l cmd (__fish_memo_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c memo -n "__fish_memo_needs_command" -s i -l input -d 'Hash this file, glob or directory too' -r -F
+complete -c memo -n "__fish_memo_needs_command" -s e -l env -d 'Hash this environment variable too' -r -f
+complete -c memo -n "__fish_memo_needs_command" -s k -l key -d 'Hash this text too' -r -f
+complete -c memo -n "__fish_memo_needs_command" -l key-cmd -d 'Hash what this shell command prints' -r -f
+complete -c memo -n "__fish_memo_needs_command" -l stdin -d 'Hash stdin, or give the command none' -r -f -a "auto\t'Hash it'
+none\t'Give none'"
+complete -c memo -n "__fish_memo_needs_command" -l root -d 'Share results between checkouts: paths below DIR are kept relative to it' -r -f -a "(__fish_complete_directories)"
+complete -c memo -n "__fish_memo_needs_command" -s o -l output -d 'Store this output file, and put it back on a hit' -r -F
+complete -c memo -n "__fish_memo_needs_command" -l cache-exit -d 'Exit statuses that are kept, such as 0,1 or 0-3' -r -f
+complete -c memo -n "__fish_memo_needs_command" -s g -l group -d 'The group for ls and clear, instead of the program\'s name' -r -f
+complete -c memo -n "__fish_memo_needs_command" -l ttl -d 'Run again when the result is this old: 90, 15m, 1d12h, none' -r -f
+complete -c memo -n "__fish_memo_needs_command" -s n -d 'Give the command /dev/null as stdin; the same as --stdin none'
+complete -c memo -n "__fish_memo_needs_command" -l no-cwd -d 'Share results between working directories'
+complete -c memo -n "__fish_memo_needs_command" -l no-auto -d 'Do not look at the files and directories that words of the command name'
+complete -c memo -n "__fish_memo_needs_command" -l no-exe -d 'Do not hash the program and its interpreter'
+complete -c memo -n "__fish_memo_needs_command" -l refresh -d 'Run in any case, and replace what is stored'
+complete -c memo -n "__fish_memo_needs_command" -l only-cached -d 'Do not run: exit 75 when nothing is stored'
+complete -c memo -n "__fish_memo_needs_command" -s v -l verbose -d 'Say hit or miss, and why'
+complete -c memo -n "__fish_memo_needs_command" -s q -l quiet -d 'Say nothing but errors'
+complete -c memo -n "__fish_memo_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c memo -n "__fish_memo_needs_command" -s V -l version -d 'Print version'
+complete -c memo -n "__fish_memo_needs_command" -f -a "run" -d 'Run a command, or replay it'
+complete -c memo -n "__fish_memo_needs_command" -f -a "ls" -d 'List what is recorded'
+complete -c memo -n "__fish_memo_needs_command" -f -a "clear" -d 'Remove what is recorded'
+complete -c memo -n "__fish_memo_needs_command" -f -a "completions" -d 'Print completions for a shell'
+complete -c memo -n "__fish_memo_using_subcommand run" -s i -l input -d 'Hash this file, glob or directory too' -r -F
+complete -c memo -n "__fish_memo_using_subcommand run" -s e -l env -d 'Hash this environment variable too' -r -f
+complete -c memo -n "__fish_memo_using_subcommand run" -s k -l key -d 'Hash this text too' -r -f
+complete -c memo -n "__fish_memo_using_subcommand run" -l key-cmd -d 'Hash what this shell command prints' -r -f
+complete -c memo -n "__fish_memo_using_subcommand run" -l stdin -d 'Hash stdin, or give the command none' -r -f -a "auto\t'Hash it'
+none\t'Give none'"
+complete -c memo -n "__fish_memo_using_subcommand run" -l root -d 'Share results between checkouts: paths below DIR are kept relative to it' -r -f -a "(__fish_complete_directories)"
+complete -c memo -n "__fish_memo_using_subcommand run" -s o -l output -d 'Store this output file, and put it back on a hit' -r -F
+complete -c memo -n "__fish_memo_using_subcommand run" -l cache-exit -d 'Exit statuses that are kept, such as 0,1 or 0-3' -r -f
+complete -c memo -n "__fish_memo_using_subcommand run" -s g -l group -d 'The group for ls and clear, instead of the program\'s name' -r -f
+complete -c memo -n "__fish_memo_using_subcommand run" -l ttl -d 'Run again when the result is this old: 90, 15m, 1d12h, none' -r -f
+complete -c memo -n "__fish_memo_using_subcommand run" -s n -d 'Give the command /dev/null as stdin; the same as --stdin none'
+complete -c memo -n "__fish_memo_using_subcommand run" -l no-cwd -d 'Share results between working directories'
+complete -c memo -n "__fish_memo_using_subcommand run" -l no-auto -d 'Do not look at the files and directories that words of the command name'
+complete -c memo -n "__fish_memo_using_subcommand run" -l no-exe -d 'Do not hash the program and its interpreter'
+complete -c memo -n "__fish_memo_using_subcommand run" -l refresh -d 'Run in any case, and replace what is stored'
+complete -c memo -n "__fish_memo_using_subcommand run" -l only-cached -d 'Do not run: exit 75 when nothing is stored'
+complete -c memo -n "__fish_memo_using_subcommand run" -s v -l verbose -d 'Say hit or miss, and why'
+complete -c memo -n "__fish_memo_using_subcommand run" -s q -l quiet -d 'Say nothing but errors'
+complete -c memo -n "__fish_memo_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c memo -n "__fish_memo_using_subcommand ls" -s g -l group -d 'List only this group' -r
+complete -c memo -n "__fish_memo_using_subcommand ls" -l sort -d 'What comes first' -r -f -a "age\t'The newest'
+used\t'The last used'
+hits\t'The most often used'
+saved\t'What saved the most time'
+size\t'The largest'
+command\t'By the alphabet'"
+complete -c memo -n "__fish_memo_using_subcommand ls" -s l -l long -d 'Show whole keys, groups and directories'
+complete -c memo -n "__fish_memo_using_subcommand ls" -l json -d 'Print one JSON object a line'
+complete -c memo -n "__fish_memo_using_subcommand ls" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c memo -n "__fish_memo_using_subcommand clear" -s g -l group -d 'Remove only of this group' -r
+complete -c memo -n "__fish_memo_using_subcommand clear" -l older-than -d 'Remove only what was recorded longer ago' -r
+complete -c memo -n "__fish_memo_using_subcommand clear" -s y -l yes -d 'Do not ask'
+complete -c memo -n "__fish_memo_using_subcommand clear" -l dry-run -d 'Only say what would be removed'
+complete -c memo -n "__fish_memo_using_subcommand clear" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c memo -n "__fish_memo_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
+
+# Options and subcommands are memo's; from the first other word on it is a command, completed as its own.
+function __fish_memo_command_line
+    set -l words (commandline -opc)
+    set -e words[1]
+    argparse -s (__fish_memo_global_optspecs) -- $words 2>/dev/null
+    or return
+    if test "$argv[1]" = run
+        set -e argv[1]
+        argparse -s (__fish_memo_global_optspecs) -- $argv 2>/dev/null
+        or return
+    end
+    while string match -qr '^[A-Za-z_][A-Za-z0-9_]*=' -- $argv[1]
+        set -e argv[1]
+    end
+    if not set -q argv[1]; and string match -q -- '-*' (commandline -ct)
+        return
+    end
+    complete --do-complete=(string join ' ' -- (string escape -- $argv) (commandline -ct) | string collect)
+end
+complete -c memo -x -n 'not __fish_memo_using_subcommand ls clear completions' -a '(__fish_memo_command_line)'
+complete -c memo -x -n '__fish_memo_using_subcommand completions' -a 'bash elvish fish powershell zsh'

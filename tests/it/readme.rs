@@ -1,0 +1,126 @@
+//! The README: every command line in it is run, in order, and must print what stands there.
+
+use crate::sandbox::Sandbox;
+
+const README: &str = include_str!("../../README.md");
+
+/// Lines that build memo. They cannot be run here, inside a build of memo, without waiting for it; each is
+/// held to what it rests on by `lines_that_build_memo_are_right`.
+const BUILDING: [&str; 4] = [
+    "cargo run --release --locked -- sh -c 'sleep 2; echo done'",
+    "cargo test --locked",
+    "cargo install --path . --locked",
+    "RUSTFLAGS= cargo install --path . --locked",
+];
+
+/// A command line and what stands below it.
+#[derive(Debug)]
+struct Step {
+    line: String,
+    expected: String,
+}
+
+/// Returns the command lines of all `console` blocks.
+fn steps() -> Vec<Step> {
+    let mut steps: Vec<Step> = Vec::new();
+    let mut inside = false;
+    for line in README.lines() {
+        if line.starts_with("```") {
+            inside = line == "```console";
+        } else if inside && let Some(command) = line.strip_prefix("$ ") {
+            steps.push(Step { line: command.to_owned(), expected: String::new() });
+        } else if inside && let Some(step) = steps.last_mut() {
+            step.expected.push_str(line);
+            step.expected.push('\n');
+        }
+    }
+    steps
+}
+
+fn is_building(step: &Step) -> bool {
+    BUILDING.contains(&step.line.as_str())
+}
+
+/// Returns what a step shows without what differs from run to run: of a list's lines the key, ages, times
+/// and sizes, of `(2.3 kB)` the number.
+fn lasting(shown: &str) -> String {
+    let mut out = String::new();
+    for line in shown.lines() {
+        let columns: Vec<&str> = line.split_whitespace().collect();
+        let is_row = columns.first().is_some_and(|key| {
+            key.len() == 8 && key.bytes().all(|digit| digit.is_ascii_hexdigit()) && columns.len() > 8
+        });
+        if is_row {
+            // KEY AGE USED HITS SAVED, SIZE with its unit, EXIT COMMAND
+            out.push_str(&format!("row {} {}", columns[3], columns[7..].join(" ")));
+        } else if columns.first() == Some(&"KEY") {
+            out.push_str(&columns.join(" "));
+        } else {
+            out.push_str(line.split_once(" (").map_or(line, |(before, _)| before));
+        }
+        out.push('\n');
+    }
+    out
+}
+
+/// What the README's reader has: a log, some sources, a repository, and stand-ins for what is slow or far.
+fn world() -> Sandbox {
+    let mut sandbox = Sandbox::new().with_running_clock();
+    sandbox.write("access.log", "a /\nb /about\nc /\nd /login\ne /about\nf /\n");
+    sandbox.ok("gzip access.log");
+    let recipe = "%.o: %.c\n\tmemo -v -o $@ -i '*.h' cc -c $< -o $@\n";
+    sandbox.write("Makefile", recipe);
+    sandbox.write("a.c", "#include \"size.h\"\nint a[SIZE];\n");
+    sandbox.write("size.h", "#define SIZE 1\n");
+    sandbox.write("src/main.c", "int main(void) { return 0; }\n");
+    sandbox.write("tests/all", "12\n");
+    sandbox.script("run-tests", "#!/bin/sh\necho \"$(cat tests/all) tests passed\"\n");
+    sandbox.script("bin/curl", "#!/bin/sh\necho '{\"EUR\":1,\"USD\":1.08}'\n");
+    sandbox.script("bin/sleep", "#!/bin/sh\n");
+    let path = sandbox.ok("echo \"$PWD/bin:$PATH\"");
+    sandbox.set("PATH", path.trim_end());
+    let commit = "git -c user.name=A -c user.email=a@example.com commit -q --allow-empty";
+    sandbox.ok(&format!("git init -q . && {commit} -m first && {commit} -m second"));
+    sandbox
+}
+
+#[test]
+fn every_command_line_prints_what_stands_below_it() {
+    let sandbox = world();
+    let mut run = 0;
+    for step in steps() {
+        let line = step.line.strip_prefix("cargo run --release --locked -- ");
+        let line = line.map_or_else(|| step.line.clone(), |words| format!("memo {words}"));
+        if is_building(&step) && line == step.line {
+            continue;
+        }
+        run += 1;
+        let shown = sandbox.steps(&[&line]);
+        let expected = sandbox.shown(&format!("$ {line}\n{}", step.expected));
+        if step.line.starts_with("memo ls") || step.line.starts_with("memo clear") {
+            assert_eq!(lasting(&shown), lasting(&expected), "{shown}");
+        } else {
+            assert_eq!(shown, expected);
+        }
+    }
+    assert!(run > 10, "{run} of the README's command lines were run");
+}
+
+#[test]
+fn lines_that_build_memo_are_right() {
+    let found: Vec<String> = steps().into_iter().filter(is_building).map(|step| step.line).collect();
+    assert_eq!(found, BUILDING);
+    let other: Vec<Step> =
+        steps().into_iter().filter(|step| step.line.contains("cargo") && !is_building(step)).collect();
+    assert!(other.is_empty(), "{other:?}");
+
+    let ci = include_str!("../../.ci/run");
+    assert_eq!(ci.lines().last(), Some("step cargo test --locked"));
+    // `cargo run` runs memo though the package has a second binary, and `cargo install` puts it in place.
+    let package = include_str!("../../Cargo.toml");
+    assert!(package.contains("\ndefault-run = \"memo\"\n"));
+    assert!(package.contains("[[bin]]\nname = \"memo\"\n"));
+    // `RUSTFLAGS` replaces these, which it could not if they stood under `[build]`'s `rustc` or the like.
+    let flags = include_str!("../../.cargo/config.toml");
+    assert!(flags.contains("\nrustflags = ["));
+}

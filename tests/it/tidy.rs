@@ -1,0 +1,188 @@
+//! The boundaries that ARCHITECTURE.md draws, held by reading the sources.
+//!
+//! What stands in comments or is compiled for tests alone does not count.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A file of `src/`.
+struct Source {
+    /// Relative to `src/`.
+    path: String,
+    /// What is compiled into memo, by number of line.
+    lines: Vec<(usize, String)>,
+}
+
+impl Source {
+    /// Returns the module of `src/` it belongs to.
+    fn module(&self) -> &str {
+        let first = self.path.split('/').next().unwrap();
+        first.strip_suffix(".rs").unwrap_or(first)
+    }
+}
+
+fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Returns all files below a directory with this extension.
+fn files(directory: &Path, extension: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path, extension));
+        } else if path.extension().is_some_and(|known| known == extension) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+fn sources() -> Vec<Source> {
+    let src = repository().join("src");
+    let paths = files(&src, "rs");
+    let texts: Vec<String> = paths.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
+    // `#[cfg(test)] mod fixture;` makes a whole file a test's.
+    let for_tests: Vec<PathBuf> =
+        paths.iter().zip(&texts).flat_map(|(path, text)| tests_of(path, text)).collect();
+    let kept = paths.iter().zip(&texts).filter(|(path, _)| !for_tests.contains(path));
+    kept.map(|(path, text)| {
+        let path = path.strip_prefix(&src).unwrap().to_str().unwrap().to_owned();
+        // Tests are the last thing in a file.
+        let end = text.find("#[cfg(test)]\nmod tests {").unwrap_or(text.len());
+        let lines = text[..end].lines().enumerate().map(|(number, line)| (number + 1, line.to_owned()));
+        let lines = lines.filter(|(_, line)| !line.trim_start().starts_with("//")).collect();
+        Source { path, lines }
+    })
+    .collect()
+}
+
+fn tests_of(path: &Path, text: &str) -> Vec<PathBuf> {
+    let lines: Vec<&str> = text.lines().collect();
+    let pairs = lines.windows(2).filter(|pair| pair[0] == "#[cfg(test)]");
+    let named = pairs.filter_map(|pair| {
+        let name = pair[1].trim_start_matches("pub(crate) ").trim_start_matches("pub ");
+        name.strip_prefix("mod ")?.strip_suffix(';')
+    });
+    named.map(|name| path.with_file_name(format!("{name}.rs"))).collect()
+}
+
+/// Checks that none of these texts stands anywhere but in files whose path begins with one of `places`.
+#[track_caller]
+fn only_in(places: &[&str], texts: &[&str]) {
+    let mut found = Vec::new();
+    for source in sources() {
+        if places.iter().any(|place| source.path.starts_with(place)) {
+            continue;
+        }
+        for (number, line) in &source.lines {
+            if let Some(text) = texts.iter().find(|text| line.contains(**text)) {
+                found.push(format!("src/{}:{number}: `{text}`: {}", source.path, line.trim()));
+            }
+        }
+    }
+    assert!(found.is_empty(), "only in {places:?}:\n{}", found.join("\n"));
+}
+
+#[test]
+fn sql_is_in_the_index_alone() {
+    only_in(&["store/index"], &["rusqlite", "SELECT ", "INSERT ", "DELETE FROM", "UPDATE ", "CREATE TABLE"]);
+}
+
+#[test]
+fn unsafe_code_and_the_system_are_in_sys_alone() {
+    only_in(&["sys/"], &["unsafe ", "unsafe(", "libc::", "rustix::", "extern \"C\""]);
+}
+
+#[test]
+fn the_surroundings_are_read_at_the_edge() {
+    only_in(&["config/", "fault.rs", "main.rs"], &["std::env", "env::", "SystemTime::now"]);
+}
+
+#[test]
+fn only_some_write_to_the_user() {
+    let macros = ["print!(", "println!(", "dbg!(", "io::stdout", "io::stderr"];
+    only_in(&[], &macros);
+    let writes =
+        ["write_all(standard(", "write(standard(", "write_all(descriptor::standard(", "send(standard("];
+    only_in(&["ui.rs", "exec/capture.rs", "replay/", "cli/"], &writes);
+}
+
+/// What each module may use besides itself: arrows go down only. A new one needs a line in ARCHITECTURE.md.
+const USES: [(&str, &[&str]); 12] = [
+    ("sys", &[]),
+    ("error", &[]),
+    ("fault", &["sys"]),
+    ("action", &["sys"]),
+    ("ui", &["error", "sys"]),
+    ("config", &["action", "sys"]),
+    ("store", &["action", "error", "fault", "sys"]),
+    ("exec", &["action", "fault", "sys"]),
+    ("replay", &["action", "exec", "fault", "store", "sys"]),
+    ("engine", &["action", "config", "error", "exec", "fault", "replay", "store", "sys", "ui"]),
+    ("cli", &["action", "config", "engine", "error", "exec", "store", "sys", "ui"]),
+    ("lib", &["cli", "engine", "sys"]),
+];
+
+#[test]
+fn modules_depend_downwards_only() {
+    let mut found = Vec::new();
+    for source in sources().iter().filter(|source| source.module() != "main") {
+        let (_, uses) = USES.iter().find(|(name, _)| *name == source.module()).unwrap_or_else(|| {
+            panic!("src/{} belongs to no module that is known here", source.path);
+        });
+        for (number, line) in &source.lines {
+            for used in line.split("crate::").skip(1) {
+                let name: String =
+                    used.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+                let known = USES.iter().any(|(module, _)| *module == name);
+                if known && name != source.module() && !uses.contains(&name.as_str()) {
+                    found.push(format!("src/{}:{number}: {} uses {name}", source.path, source.module()));
+                }
+            }
+        }
+    }
+    assert!(found.is_empty(), "arrows that go up:\n{}", found.join("\n"));
+}
+
+#[test]
+fn the_map_names_every_module() {
+    let map = fs::read_to_string(repository().join("ARCHITECTURE.md")).unwrap();
+    assert!(map.lines().count() < 150, "ARCHITECTURE.md is to be read at once");
+    for (module, _) in USES {
+        let named = [format!("`{module}/`"), format!("`{module}.rs`")];
+        assert!(named.iter().any(|name| map.contains(name.as_str())), "ARCHITECTURE.md has no `{module}`");
+    }
+}
+
+#[test]
+fn every_test_file_is_run() {
+    let tests = repository().join("tests/it");
+    let main = fs::read_to_string(tests.join("main.rs")).unwrap();
+    for path in files(&tests, "rs") {
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        assert!(
+            name == "main" || main.contains(&format!("mod {name};\n")),
+            "tests/it/{name}.rs is not in main.rs"
+        );
+    }
+}
+
+#[test]
+fn lints_are_expected_and_not_allowed() {
+    let here = Path::new("tests/it/tidy.rs");
+    for directory in ["src", "tests", "bench"] {
+        for path in files(&repository().join(directory), "rs") {
+            let text = fs::read_to_string(&path).unwrap();
+            let name = path.strip_prefix(repository()).unwrap();
+            assert!(
+                name == here || !text.contains("#[allow("),
+                "{}: `#[expect(...)]`, with a reason",
+                name.display()
+            );
+            assert!(name == here || !text.contains("TODO"), "{}: an issue, not a note", name.display());
+        }
+    }
+}
