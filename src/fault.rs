@@ -2,8 +2,8 @@
 //!
 //! Without the feature `fault` they are nothing at all.
 
-/// Does what `MEMO_FAULT` asks for at this place: `NAME=kill` dies of SIGKILL there, `NAME=stop:FIFO`
-/// opens FIFO for writing, so that the test knows, and waits until it can be read from again.
+/// Does what `MEMO_FAULT` asks for at this place: `NAME=kill` dies of SIGKILL there, `NAME=panic`
+/// panics, `NAME=stop:FIFO` opens FIFO for writing, so that the test knows, and waits until it can be read from again.
 #[cfg(feature = "fault")]
 pub fn point(name: &str) {
     #[expect(
@@ -16,6 +16,7 @@ pub fn point(name: &str) {
             Some((point, "kill")) if point == name => {
                 crate::sys::signal::send(crate::sys::process::id(), crate::sys::signal::KILL);
             }
+            Some((point, "panic")) if point == name => panic!("fault point {name}"),
             Some((point, action)) if point == name => {
                 if let Some(fifo) = action.strip_prefix("stop:") {
                     let _ = std::fs::write(fifo, name);

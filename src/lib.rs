@@ -21,6 +21,7 @@ use std::process::ExitCode;
 /// Does what a command line asks for and returns the exit code; a command that died of a signal takes
 /// this process with it by the same signal.
 pub fn run(words: impl Iterator<Item = OsString>) -> ExitCode {
+    std::panic::set_hook(Box::new(ui::internal_error));
     match cli::main(words) {
         engine::Exit::Code(code) => ExitCode::from(code),
         engine::Exit::Signal(signal) => {

@@ -80,6 +80,13 @@ impl Ui {
     }
 }
 
+/// Says where memo's own code failed, for a report.
+pub fn internal_error(panicked: &std::panic::PanicHookInfo<'_>) {
+    let what = panicked.payload_as_str().unwrap_or("no message");
+    let at = panicked.location().map_or(String::new(), |location| format!(" at {location}"));
+    write(&format!("memo: internal error{at}: {what}\n"));
+}
+
 /// One write for all lines, so that no other process's come between. A stderr that takes nothing is
 /// nothing memo can report.
 fn write(text: &str) {

@@ -1,15 +1,11 @@
 //! `memo completions SHELL`.
 
-use std::ffi::OsString;
-
-use clap::{Args, Command, FromArgMatches};
+use clap::{Args, Command};
 use clap_complete::Shell;
 
-use super::usage;
-use crate::error::{Error, Kind};
-use crate::sys::descriptor;
-
-/// What was typed.
+/// Print completions for a shell
+///
+/// `source <(memo completions bash)` turns them on.
 #[derive(Args, Clone, Debug)]
 pub struct CompletionsArgs {
     /// The shell
@@ -17,29 +13,55 @@ pub struct CompletionsArgs {
     pub shell: Shell,
 }
 
-/// Prints the completions for a shell.
-pub fn main(words: &[OsString]) -> Result<u8, Error> {
-    let command = CompletionsArgs::augment_args(Command::new("memo completions"))
-        .about("Print completions for a shell: `source <(memo completions bash)`");
-    let matches = match usage::parse(command, words.to_vec()) {
-        Ok(matches) => matches,
-        Err(usage::Stopped::Asked(text)) => {
-            let _ = descriptor::write_all(descriptor::standard(1), text.as_bytes());
-            return Ok(0);
-        }
-        Err(usage::Stopped::Error(error)) => return Err(error),
+/// Returns the completions for a shell.
+///
+/// clap's own know nothing of a command that another one is given: behind `memo git` they offer files, or
+/// memo's options. A few lines for the shells that can do better send such words to the command's own.
+pub fn generate(shell: Shell) -> Vec<u8> {
+    let tree = super::tree();
+    // Without the words of the command, which would count as the first word behind a subcommand.
+    let mut tree = Command::new("memo")
+        .args(tree.get_arguments().filter(|argument| !argument.is_positional()))
+        .subcommands(tree.get_subcommands())
+        .disable_help_subcommand(true)
+        .version(env!("CARGO_PKG_VERSION"));
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut tree, "memo", &mut text);
+    let wrapper = match shell {
+        Shell::Bash => include_str!("wrapper.bash"),
+        Shell::Fish => include_str!("wrapper.fish"),
+        Shell::Zsh => include_str!("wrapper.zsh"),
+        _ => return text,
     };
-    let args =
-        CompletionsArgs::from_arg_matches(&matches).map_err(|error| usage::explain(&error, Kind::Usage))?;
-    let text = generate(args.shell);
-    // A reader that has gone has what it wanted.
-    let _ = descriptor::write_all(descriptor::standard(1), &text);
-    Ok(0)
+    // What registers clap's function alone goes.
+    let registers: &[u8] = match shell {
+        Shell::Bash => b"\nif [[ \"${BASH_VERSINFO[0]}\" -eq 4 &&",
+        Shell::Zsh => b"if [ \"$funcstack[1]\" = \"_memo\" ]",
+        _ => b"",
+    };
+    if let Some(end) = find(&text, registers) {
+        text.truncate(end);
+    }
+    let subcommands: Vec<&str> = tree.get_subcommands().map(Command::get_name).collect();
+    let own: Vec<&str> = subcommands.iter().copied().filter(|name| *name != "run").collect();
+    let wrapper = wrapper
+        .replace("@VALUED@", &valued(&tree).join(" "))
+        .replace("@SUBCOMMANDS@", &subcommands.join(" "))
+        .replace("@OWN@", &own.join(" "));
+    text.extend_from_slice(wrapper.as_bytes());
+    text
 }
 
-/// Returns the completions for a shell.
-pub fn generate(shell: Shell) -> Vec<u8> {
-    let mut text = Vec::new();
-    clap_complete::generate(shell, &mut super::tree(), "memo", &mut text);
-    text
+/// Returns the options that take the next word.
+fn valued(command: &Command) -> Vec<String> {
+    let mut names = Vec::new();
+    for option in command.get_opts() {
+        names.extend(option.get_short().map(|short| format!("-{short}")));
+        names.extend(option.get_long().map(|long| format!("--{long}")));
+    }
+    names
+}
+
+fn find(text: &[u8], part: &[u8]) -> Option<usize> {
+    if part.is_empty() { None } else { text.windows(part.len()).position(|window| window == part) }
 }

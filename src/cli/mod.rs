@@ -4,23 +4,38 @@
 //! the first word that is none. clap builds only the command that is asked for: the whole tree would cost
 //! 0.14 ms more, a sixth of a hit.
 
+pub mod clear;
 pub mod completions;
+pub mod json;
+pub mod ls;
+pub mod mistaken;
+pub mod pattern;
+pub mod print;
+pub mod quote;
 pub mod run;
+pub mod table;
 mod usage;
+pub mod when;
 
 use std::ffi::OsString;
+use std::path::Path;
 
+use clap::error::ErrorKind;
 use clap::{Args, Command, FromArgMatches};
 
 use crate::config::{Clock, Config, Environment, Place};
 use crate::engine::Exit;
 use crate::error::{Error, Kind};
+use crate::store::Store;
+use crate::store::location::Trouble;
 use crate::sys::startup::Inherited;
+use crate::sys::{descriptor, process, terminal};
 use crate::ui::{Talk, Ui};
+use completions::CompletionsArgs;
 use run::{RunArgs, Surroundings};
 
 /// The subcommands, but for `run`.
-pub const SUBCOMMANDS: &[&str] = &["completions"];
+pub const SUBCOMMANDS: &[&str] = &["ls", "clear", "completions"];
 
 /// Does what the command line asks for.
 pub fn main(mut words: impl Iterator<Item = OsString>) -> Exit {
@@ -32,7 +47,9 @@ pub fn main(mut words: impl Iterator<Item = OsString>) -> Exit {
     let around = Surroundings { environment, place, clock, inherited: Inherited::get() };
     let subcommand = words.first().and_then(|word| word.to_str()).map(str::to_owned);
     match subcommand.as_deref() {
-        Some("completions") => subcommand_exit(completions::main(&words[1..])),
+        Some("ls") => subcommand_exit(list(&words[1..], &around)),
+        Some("clear") => subcommand_exit(clear(&words[1..], &around)),
+        Some("completions") => subcommand_exit(complete(&words[1..])),
         Some("run") => {
             words.remove(0);
             run_exit(words, &around)
@@ -43,7 +60,7 @@ pub fn main(mut words: impl Iterator<Item = OsString>) -> Exit {
 
 /// The command `memo run`, which is also plain `memo`.
 pub fn run_command() -> Command {
-    RunArgs::augment_args(usage::dressed(Command::new("memo")))
+    usage::dressed(RunArgs::augment_args(Command::new("memo")))
 }
 
 fn run_exit(words: Vec<OsString>, around: &Surroundings) -> Exit {
@@ -65,6 +82,53 @@ fn run_exit(words: Vec<OsString>, around: &Surroundings) -> Exit {
     }
 }
 
+fn list(words: &[OsString], around: &Surroundings) -> Result<u8, Error> {
+    let Some(args) = subcommand::<ls::LsArgs>("ls", words)? else { return Ok(0) };
+    let ui = Ui::new(Talk::Normal);
+    let width = terminal::width(descriptor::standard(1));
+    ls::ls(args, &store(around, &ui)?, around.clock.now(), &ui, width)
+}
+
+fn clear(words: &[OsString], around: &Surroundings) -> Result<u8, Error> {
+    clear::check(words)?;
+    let Some(args) = subcommand::<clear::ClearArgs>("clear", words)? else { return Ok(0) };
+    let directory = around.place.directory.as_deref().unwrap_or(Path::new(""));
+    clear::clear(args, &store(around, &Ui::new(Talk::Normal))?, around.clock.now(), directory, None)
+}
+
+fn complete(words: &[OsString]) -> Result<u8, Error> {
+    let Some(args) = subcommand::<CompletionsArgs>("completions", words)? else { return Ok(0) };
+    print::print(&String::from_utf8_lossy(&completions::generate(args.shell))).map(|()| 0)
+}
+
+/// Returns the arguments of a subcommand; `None` when help was asked for and given.
+fn subcommand<T: Args + FromArgMatches>(name: &'static str, words: &[OsString]) -> Result<Option<T>, Error> {
+    let command = T::augment_args(Command::new(name))
+        .display_name(format!("memo {name}"))
+        .bin_name(format!("memo {name}"));
+    let matches = match command.try_get_matches_from(std::iter::once(&OsString::from(name)).chain(words)) {
+        Ok(matches) => matches,
+        Err(error) => {
+            return match error.kind() {
+                ErrorKind::DisplayHelp => print::print(&error.render().to_string()).map(|()| None),
+                ErrorKind::UnknownArgument => Err(mistaken::mistaken(name, words)),
+                _ => Err(usage::explain(&error, Kind::Usage)),
+            };
+        }
+    };
+    T::from_arg_matches(&matches).map(Some).map_err(|error| usage::explain(&error, Kind::Usage))
+}
+
+/// Opens the store for looking after it.
+fn store(around: &Surroundings, ui: &Ui) -> Result<Store, Error> {
+    let config = Config::load(&around.environment, &around.place, &mut |warning| {
+        ui.warning(warning.message, warning.hint.as_deref());
+    });
+    let opened =
+        config.store.map_err(Trouble::Nowhere).and_then(|path| Store::open(&path, process::user(), None));
+    Ok(opened?)
+}
+
 fn subcommand_exit(done: Result<u8, Error>) -> Exit {
     match done {
         Ok(code) => Exit::Code(code),
@@ -80,13 +144,9 @@ fn failed(error: &Error, ui: &Ui) -> Exit {
 /// The whole tree of commands, for completions and the manual.
 pub fn tree() -> Command {
     run_command()
-        .subcommand(
-            completions::CompletionsArgs::augment_args(Command::new("completions"))
-                .about("Print completions for a shell"),
-        )
-        .subcommand(
-            RunArgs::augment_args(Command::new("run"))
-                .about("Run a command, or replay it")
-                .args_override_self(true),
-        )
+        .disable_help_subcommand(true)
+        .subcommand(RunArgs::augment_args(Command::new("run")).about("Run a command, or replay it"))
+        .subcommand(ls::LsArgs::augment_args(Command::new("ls")))
+        .subcommand(clear::ClearArgs::augment_args(Command::new("clear")))
+        .subcommand(CompletionsArgs::augment_args(Command::new("completions")))
 }

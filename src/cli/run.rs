@@ -4,14 +4,14 @@ use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, ValueHint};
 
 use crate::action::environment::choose;
 use crate::action::input::Inputs;
 use crate::action::key::{Action, Directory};
 use crate::action::name::{Name, split_named};
 use crate::action::program::{self, NotRunnable};
-use crate::config::{Clock, Config, Environment, ExitCodes, Mode, Place, duration};
+use crate::config::{Clock, Config, Environment, ExitCodes, Mode, Place, ttl};
 use crate::engine::{self, Exit, Options, Request};
 use crate::error::{Error, Kind};
 use crate::exec::key_command;
@@ -30,27 +30,27 @@ pub struct RunArgs {
     /// empty directories. A glob selects files, hidden ones too; `**` stands for any depth; it may match
     /// nothing. `!GLOB` leaves out what it matches (a glob without a slash is matched against file names).
     /// With `_NAME=PATH` the path must exist but is not hashed, not even when a word of the command names it.
-    #[arg(short, long, value_name = "[NAME=]PATH|GLOB|DIR", help_heading = "Key")]
+    #[arg(short, long, value_name = "[NAME=]PATH|GLOB|DIR", value_hint = ValueHint::AnyPath, help_heading = "Key")]
     pub input: Vec<OsString>,
 
     /// Hash this environment variable too
     ///
     /// A name, a glob such as `APP_*`, or `!GLOB` for what is left out. LANG, LC_* and TZ always count. A
     /// name that begins with `_` never does. A variable that is empty differs from one that is not set.
-    #[arg(short, long, value_name = "NAME|GLOB|!GLOB", help_heading = "Key")]
+    #[arg(short, long, value_name = "NAME|GLOB|!GLOB", value_hint = ValueHint::Other, help_heading = "Key")]
     pub env: Vec<OsString>,
 
     /// Hash this text too
     ///
     /// `-k day=$(date +%F)` gives one result a day. A text that begins with `_NAME=` is a label and not
     /// hashed; scripts write `-k v="$V"`.
-    #[arg(short, long, value_name = "[NAME=]TEXT", help_heading = "Key")]
+    #[arg(short, long, value_name = "[NAME=]TEXT", value_hint = ValueHint::Other, help_heading = "Key")]
     pub key: Vec<OsString>,
 
     /// Hash what this shell command prints
     ///
     /// It runs at every call. When it fails, the command is not run.
-    #[arg(long, value_name = "NAME=CMD", help_heading = "Key")]
+    #[arg(long, value_name = "NAME=CMD", value_hint = ValueHint::Other, help_heading = "Key")]
     pub key_cmd: Vec<OsString>,
 
     /// Hash stdin, or give the command none
@@ -72,7 +72,7 @@ pub struct RunArgs {
     pub no_cwd: bool,
 
     /// Share results between checkouts: paths below DIR are kept relative to it
-    #[arg(long, value_name = "DIR", help_heading = "Key")]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = "Key")]
     pub root: Option<PathBuf>,
 
     /// Do not look at the files and directories that words of the command name
@@ -87,19 +87,19 @@ pub struct RunArgs {
     ///
     /// It comes back as a copy, with its permissions. Where it already has the stored bytes it is left
     /// alone, and only made as new as the newest input, so that make is content.
-    #[arg(short, long, value_name = "FILE", help_heading = "Keep")]
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::AnyPath, help_heading = "Keep")]
     pub output: Vec<PathBuf>,
 
     /// Exit statuses that are kept, such as 0,1 or 0-3
-    #[arg(long, value_name = "CODES", help_heading = "Keep")]
+    #[arg(long, value_name = "CODES", value_hint = ValueHint::Other, help_heading = "Keep")]
     pub cache_exit: Option<ExitCodes>,
 
     /// The group for ls and clear, instead of the program's name
-    #[arg(short, long, value_name = "NAME", help_heading = "Keep")]
+    #[arg(short, long, value_name = "NAME", value_hint = ValueHint::Other, help_heading = "Keep")]
     pub group: Option<String>,
 
-    /// Run again when the result is this old: 90, 15m, 1d12h
-    #[arg(long, value_name = "DURATION", help_heading = "Reuse")]
+    /// Run again when the result is this old: 90, 15m, 1d12h, none
+    #[arg(long, value_name = "DURATION", value_hint = ValueHint::Other, help_heading = "Reuse")]
     pub ttl: Option<String>,
 
     /// Run in any case, and replace what is stored
@@ -165,7 +165,7 @@ pub fn run(args: RunArgs, config: Config, around: &Surroundings, ui: &Ui) -> Res
     let Some(first) = words.first() else {
         let last = args.command.last().map(|word| word.display().to_string()).unwrap_or_default();
         return Err(Error::new(Kind::Failed, format_args!("no command after `{last}`"))
-            .hint("`env` alone prints the environment: `memo env`"));
+            .hint(format_args!("`memo {last} COMMAND`; `memo env {last}` prints the environment")));
     };
     let set =
         assignments.iter().rev().find(|(set, _)| set.as_str() == "PATH").map(|(_, value)| value.clone());
@@ -233,7 +233,7 @@ pub fn split_assignments(command: &[OsString]) -> (Vec<(Name, OsString)>, &[OsSt
 fn options(args: &RunArgs, config: &Config, program: &Path) -> Result<Options, Error> {
     let ttl = match &args.ttl {
         None => config.ttl,
-        Some(text) => Some(parse_ttl(text)?),
+        Some(text) => parse_ttl(text)?,
     };
     let mode = match config.mode {
         Mode::On if args.refresh => Mode::Refresh,
@@ -251,19 +251,11 @@ fn options(args: &RunArgs, config: &Config, program: &Path) -> Result<Options, E
     })
 }
 
-fn parse_ttl(text: &str) -> Result<std::time::Duration, Error> {
-    let ttl = duration::parse(text).map_err(|error| {
+fn parse_ttl(text: &str) -> Result<Option<std::time::Duration>, Error> {
+    ttl::parse(text).map_err(|error| {
         Error::new(Kind::Failed, format_args!("`--ttl {text}`: {error}; the command was not run"))
             .hint(error.hint())
-    })?;
-    if ttl.is_zero() {
-        return Err(Error::new(
-            Kind::Failed,
-            format_args!("`--ttl {text}` would keep nothing; the command was not run"),
-        )
-        .hint("`MEMO_MODE=off` runs without the store, `--refresh` runs again and keeps the result"));
-    }
-    Ok(ttl)
+    })
 }
 
 enum Cwd {

@@ -27,6 +27,7 @@ pub(super) struct Hit {
 impl Call<'_> {
     /// Looks a key up.
     pub(super) fn look(&mut self, key: &ActionKey) -> Result<Hit, Missed> {
+        crate::fault::point("lookup");
         let manifest = self.store.manifest(key).map_err(Missed::Damaged)?;
         self.look_in(manifest)
     }
@@ -98,6 +99,7 @@ impl Call<'_> {
                 duration::Shown(outcome.duration)
             ));
         }
+        self.started.set(true);
         let replayed = streams::replay(&source);
         let saved = u64::try_from(outcome.duration.as_nanos()).unwrap_or(u64::MAX);
         let record =

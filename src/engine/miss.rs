@@ -67,7 +67,11 @@ impl Call<'_> {
         };
         let before = match self.before()? {
             Ok(before) => before,
-            Err(why) => return self.give_up(given, why),
+            Err(why) => {
+                // Now, not by its destructor: the command is about to take this process over.
+                drop(lease);
+                return self.give_up(given, why);
+            }
         };
         let spool_file = RefCell::new(None);
         let (ran, how) = match self.capture(given, lease.as_ref(), &spool_file)? {
@@ -146,6 +150,7 @@ impl Call<'_> {
                 Ok(file)
             }
         });
+        self.started.set(true);
         match capture::run(plan, spool, self.request.inherited) {
             Ok(ran) => Ok(Captured::Ran(Box::new(ran), how)),
             Err(error) => failed(&error),

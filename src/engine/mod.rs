@@ -8,7 +8,9 @@ mod hit;
 mod miss;
 mod standard_input;
 
+use std::cell::Cell;
 use std::ffi::{OsStr, OsString};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -97,7 +99,17 @@ pub fn run(request: Request<'_>, store: Result<Store, Trouble>, ui: &Ui) -> Resu
     if let Some(why) = request.keyless {
         return unrecorded(request, Unrecorded::Unkeyed(why.to_owned()), ui);
     }
-    Call::new(request, store, ui).answer()
+    let started = Cell::new(false);
+    let answered = catch_unwind(AssertUnwindSafe(|| Call::new(request, store, ui, &started).answer()));
+    match answered {
+        Ok(answer) => answer,
+        Err(_) if started.get() => Err(Error::new(Kind::Failed, "internal error; please report it")),
+        // A fault of memo's must not stop the command.
+        Err(_) => {
+            ui.warning("internal error; running without the store", Some("please report it"));
+            unrecorded(request, Unrecorded::Store("internal error".to_owned()), ui)
+        }
+    }
 }
 
 /// Runs the command in memo's own place: exactly what it does without memo.
@@ -228,10 +240,12 @@ struct Call<'a> {
     hidden: Hidden,
     /// Why the last lookup missed.
     missed: Missed,
+    /// Set before the first byte is replayed and before the command is started.
+    started: &'a Cell<bool>,
 }
 
 impl<'a> Call<'a> {
-    fn new(request: Request<'a>, store: Store, ui: &'a Ui) -> Self {
+    fn new(request: Request<'a>, store: Store, ui: &'a Ui, started: &'a Cell<bool>) -> Self {
         let action = request.action;
         let outputs: Vec<PathBuf> =
             action.outputs.iter().map(|path| normal(path, request.directory)).collect();
@@ -244,7 +258,16 @@ impl<'a> Call<'a> {
         });
         let paths = outputs.into_iter().chain(candidates.iter().map(|path| at(path))).collect();
         let hidden = Hidden { store: store.id(), paths, streams: stream_files() };
-        Self { request, keys: action.keys(), store, ui, candidates, hidden, missed: Missed::NeverSeen }
+        Self {
+            request,
+            keys: action.keys(),
+            store,
+            ui,
+            candidates,
+            hidden,
+            missed: Missed::NeverSeen,
+            started,
+        }
     }
 
     fn answer(mut self) -> Result<Exit, Error> {

@@ -15,26 +15,34 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use super::lock;
 use super::outcome::OutcomeId;
 use crate::action::digest::Digest;
 use crate::action::identity::Timestamp;
 use crate::action::key::ActionKey;
+use crate::sys::file::is_absent;
 
 /// A journal of this size, in bytes, takes no more hits; a miss that finds it so folds it.
 pub const LARGE: u64 = 16 << 20;
 
 const MAGIC: &[u8; 4] = b"mjr1";
+/// How long a fold waits for appends under way; one takes microseconds. Not waiting longer costs only a copy
+/// of the index.
+const PATIENCE: Duration = Duration::from_millis(250);
+/// How often the journal may be folded away between open and lock.
+const TRIES: usize = 3;
 
-/// What happened.
+/// What happened; the numbers stand in the journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
     /// An outcome was replayed; `amount` is the time saved, in ns.
-    Hit,
+    Hit = 1,
     /// The command was run; `amount` is how long it took, in ns.
-    Miss,
+    Miss = 2,
     /// An outcome was recorded; `amount` is its size in bytes.
-    Commit,
+    Commit = 3,
 }
 
 /// One record.
@@ -62,11 +70,7 @@ impl Record {
     pub fn encode(&self) -> [u8; Self::LENGTH] {
         let mut bytes = [0; Self::LENGTH];
         bytes[..4].copy_from_slice(MAGIC);
-        bytes[4] = match self.event {
-            Event::Hit => 1,
-            Event::Miss => 2,
-            Event::Commit => 3,
-        };
+        bytes[4] = self.event as u8;
         bytes[5] = self.reason;
         bytes[8..16].copy_from_slice(&self.time.0.to_le_bytes());
         bytes[16..48].copy_from_slice(self.key.as_bytes());
@@ -139,8 +143,6 @@ impl Journal {
     /// # Errors
     /// Those of the system; what was to be replayed or run is not touched by them.
     pub fn append(&self, record: &Record) -> io::Result<u64> {
-        /// How often the journal may be folded away between open and lock.
-        const TRIES: usize = 3;
         for _ in 0..TRIES {
             let mut file = File::options().append(true).create(true).mode(0o600).open(&self.path)?;
             if file.try_lock_shared().is_err() {
@@ -158,6 +160,72 @@ impl Journal {
             return Ok(opened.len());
         }
         Ok(0)
+    }
+
+    /// Takes the journal for a fold, once the appends under way are done; `None` when it has no records.
+    ///
+    /// # Errors
+    /// Those of the system; `TimedOut` when an append does not end.
+    pub fn hold(&self) -> io::Result<Option<Held>> {
+        for _ in 0..TRIES {
+            // Write access, because NFS makes an exclusive flock(2) of a lock that needs it.
+            let file = match File::options().read(true).write(true).open(&self.path) {
+                Ok(file) => file,
+                Err(error) if is_absent(&error) => return Ok(None),
+                Err(error) => return Err(error),
+            };
+            lock::exclusive(&file, PATIENCE)?;
+            let opened = file.metadata()?;
+            let named = std::fs::symlink_metadata(&self.path);
+            if !named.is_ok_and(|named| named.ino() == opened.ino() && named.dev() == opened.dev()) {
+                continue;
+            }
+            let held = Held { _file: file, path: self.path.clone() };
+            return Ok((opened.len() > 0).then_some(held));
+        }
+        Err(io::ErrorKind::TimedOut.into())
+    }
+
+    /// Returns the journals that were taken away and not yet removed, the oldest first.
+    ///
+    /// # Errors
+    /// Those of readdir(3).
+    pub fn taken(&self) -> io::Result<Vec<(u64, PathBuf)>> {
+        let mut taken = Vec::new();
+        for file in std::fs::read_dir(self.path.parent().unwrap_or(&self.path))? {
+            let file = file?;
+            let name = file.file_name();
+            let number = name.to_str().and_then(|name| name.strip_prefix("journal.")?.parse().ok());
+            taken.extend(number.map(|number| (number, file.path())));
+        }
+        taken.sort_unstable();
+        Ok(taken)
+    }
+}
+
+/// The journal while no one can append to it.
+#[derive(Debug)]
+#[must_use = "appends wait until it is dropped"]
+pub struct Held {
+    _file: File,
+    path: PathBuf,
+}
+
+impl Held {
+    /// Renames it to `journal.N` and lets go: the next append begins a new one.
+    ///
+    /// # Errors
+    /// Those of rename(2).
+    pub fn take_away(self, number: u64) -> io::Result<()> {
+        std::fs::rename(&self.path, self.path.with_file_name(format!("journal.{number}")))
+    }
+
+    /// Removes it.
+    ///
+    /// # Errors
+    /// Those of unlink(2).
+    pub fn remove(self) -> io::Result<()> {
+        std::fs::remove_file(&self.path)
     }
 }
 
@@ -188,5 +256,22 @@ mod tests {
         bytes.extend_from_slice(b"mjr1");
         assert_eq!(records(&bytes), [record(1), record(3), record(5)]);
         assert_eq!(records(b""), []);
+    }
+
+    #[test]
+    fn a_journal_that_was_taken_away_gets_no_more_records() {
+        let directory = std::env::temp_dir().join(format!("memo-journal-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        let journal = Journal::new(&directory);
+        assert!(journal.hold().unwrap().is_none(), "none was begun");
+        journal.append(&record(1)).unwrap();
+        journal.hold().unwrap().unwrap().take_away(10).unwrap();
+        journal.append(&record(2)).unwrap();
+        journal.hold().unwrap().unwrap().take_away(9).unwrap();
+        assert!(journal.hold().unwrap().is_none());
+        let taken = journal.taken().unwrap();
+        assert_eq!(taken.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [9, 10]);
+        assert_eq!(records(&std::fs::read(&taken[1].1).unwrap()), [record(1)]);
+        std::fs::remove_dir_all(directory).unwrap();
     }
 }

@@ -9,6 +9,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Component, Path, PathBuf};
 
+use crate::error::{Error, Kind};
 use crate::sys::file::is_absent;
 
 /// Why the store cannot be used.
@@ -53,6 +54,14 @@ pub enum Trouble {
         /// The newest this memo knows.
         known: u64,
     },
+    /// SQLite will not.
+    #[error("cannot use the index `{}`: {said}", path.display())]
+    Index {
+        /// The index.
+        path: PathBuf,
+        /// What SQLite said.
+        said: String,
+    },
     /// There is no place for it: no HOME, no MEMO_DIR.
     #[error("{0}")]
     Nowhere(String),
@@ -71,11 +80,21 @@ impl Trouble {
                 "`memo clear --older-than 30d` makes room".to_owned()
             }
             Self::Open { path, .. } => format!("`chmod go-w {}` closes it", path.display()),
+            Self::Index { path, .. } => format!("`rm {}`: it is built anew from the store", path.display()),
+            Self::Io { source, .. } if source.kind() == io::ErrorKind::TimedOut => {
+                "another memo holds it; try again when that has ended".to_owned()
+            }
             Self::Newer { .. } => {
                 "a newer memo wrote it; use that one, or point MEMO_DIR elsewhere".to_owned()
             }
             _ => "point MEMO_DIR at a directory of your own".to_owned(),
         }
+    }
+}
+
+impl From<Trouble> for Error {
+    fn from(trouble: Trouble) -> Self {
+        Self::new(Kind::Failed, &trouble).hint(trouble.hint())
     }
 }
 

@@ -9,17 +9,22 @@
 //!
 //! # Locking
 //! A manifest is changed under one of 256 locks that are never removed. A commit holds `generation`
-//! shared from its last check to its rename; a full `clear` takes it exclusively and raises the number.
+//! shared from its last check to its rename; `clear` takes it exclusively, a full one raises the number.
 //!
 //! # Compatibility
 //! `FORMAT` has the number of the layout; each file's first bytes that of its own format. A store with a
 //! higher number is left alone.
 
 pub mod blobs;
+pub mod clear;
 pub mod codec;
+#[cfg(test)]
+pub(crate) mod fixture;
+pub mod index;
 pub mod journal;
 pub mod lease;
 pub mod location;
+pub mod lock;
 pub mod manifest;
 pub mod outcome;
 pub mod temporary;
@@ -184,7 +189,13 @@ impl Store {
         temporary.persist(&path).map_err(trouble)
     }
 
-    fn manifest_path(&self, key: &ActionKey) -> PathBuf {
+    /// Returns whether a memo made the store; else whatever is at its place is not memo's to list or remove.
+    pub fn is_made(&self) -> bool {
+        self.id.is_some() && self.path.join("FORMAT").exists()
+    }
+
+    /// Returns where the manifest of a key is.
+    pub fn manifest_path(&self, key: &ActionKey) -> PathBuf {
         sharded(&self.path.join("manifests"), &key.to_string())
     }
 

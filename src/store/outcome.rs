@@ -94,6 +94,44 @@ pub struct Shown {
 impl Shown {
     /// How much of the words is kept, in bytes.
     pub const MOST_BYTES: usize = 16 << 10;
+
+    /// Writes it.
+    pub fn write(&self, w: &mut Writer) {
+        w.number(self.words.len() as u64);
+        for word in &self.words {
+            w.bytes(word);
+        }
+        for names in [&self.assignments, &self.ignored] {
+            w.number(names.len() as u64);
+            for name in names {
+                w.bytes(name.as_bytes());
+            }
+        }
+        match &self.directory {
+            None => w.byte(0),
+            Some(path) => w.byte(1).path(path),
+        };
+        w.bytes(self.group.as_bytes()).digest(&self.call);
+    }
+
+    /// Reads it.
+    ///
+    /// # Errors
+    /// [`Malformed`] when the bytes are not those of one.
+    pub fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
+        Ok(Self {
+            words: r.list(|r| Ok(r.bytes()?.to_vec()))?,
+            assignments: r.list(Reader::text)?,
+            ignored: r.list(Reader::text)?,
+            directory: match r.byte()? {
+                0 => None,
+                1 => Some(r.path()?),
+                _ => return Err(Malformed),
+            },
+            group: r.text()?,
+            call: r.digest()?,
+        })
+    }
 }
 
 /// What a run left.
@@ -131,22 +169,7 @@ impl Outcome {
             w.path(&output.path).byte(output.kind as u8).number(output.mode.into());
             w.byte(output.follows_mask.into()).digest(&output.digest).number(output.length);
         }
-        let shown = &self.shown;
-        w.number(shown.words.len() as u64);
-        for word in &shown.words {
-            w.bytes(word);
-        }
-        for names in [&shown.assignments, &shown.ignored] {
-            w.number(names.len() as u64);
-            for name in names {
-                w.bytes(name.as_bytes());
-            }
-        }
-        match &shown.directory {
-            None => w.byte(0),
-            Some(path) => w.byte(1).path(path),
-        };
-        w.bytes(shown.group.as_bytes()).digest(&shown.call);
+        self.shown.write(&mut w);
         let bytes = w.into_bytes();
         (OutcomeId(Digest::of(&bytes)), bytes)
     }
@@ -172,18 +195,7 @@ impl Outcome {
             },
             stdin: r.number()?,
             outputs: r.list(read_output)?,
-            shown: Shown {
-                words: r.list(|r| Ok(r.bytes()?.to_vec()))?,
-                assignments: r.list(Reader::text)?,
-                ignored: r.list(Reader::text)?,
-                directory: match r.byte()? {
-                    0 => None,
-                    1 => Some(r.path()?),
-                    _ => return Err(Malformed),
-                },
-                group: r.text()?,
-                call: r.digest()?,
-            },
+            shown: Shown::read(&mut r)?,
         };
         r.end()?;
         Ok(outcome)

@@ -184,7 +184,7 @@ memo:   hint: is it a shell builtin or a function? try `memo sh -c '...'`
             str![[r#"
 $ memo A=1
 memo: error: no command after `A=1`
-memo:   hint: `env` alone prints the environment: `memo env`
+memo:   hint: `memo A=1 COMMAND`; `memo env A=1` prints the environment
 [exit 125]
 $ memo
 memo: error: no command to run

@@ -1,0 +1,100 @@
+//! Calls of a subcommand that were meant to memoize the command of the same name: `memo ls -la`.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+
+use clap::error::{ContextKind, ContextValue};
+use clap::{Args, Command};
+
+use super::quote;
+use crate::error::{Error, Kind};
+
+/// Returns the error for words after a subcommand that it does not take.
+pub fn mistaken(subcommand: &str, words: &[OsString]) -> Error {
+    let (odd, similar) = refused(subcommand, words);
+    let error = about(subcommand, words, &odd);
+    match similar {
+        Some(similar) => error.hint(format!("there is `{similar}`")),
+        None => error,
+    }
+}
+
+/// Returns the error for one of the words after a subcommand.
+pub(super) fn about(subcommand: &str, words: &[OsString], odd: &str) -> Error {
+    let what = match subcommand {
+        "ls" => "lists what is recorded",
+        "clear" => "removes what is recorded",
+        _ => "is one of memo's own",
+    };
+    let line: Vec<_> = words.iter().map(|word| quote::word(word.as_bytes())).collect();
+    Error::new(Kind::Usage, format!("`memo {subcommand}` {what}; it takes no `{odd}`"))
+        .hint(format!("to memoize {subcommand} itself: `memo -- {subcommand} {}`", line.join(" ")))
+}
+
+/// Returns whether a word looks like a path, where a KEY or PATTERN should be.
+pub(super) fn is_path_like(word: &str) -> bool {
+    word.starts_with(['/', '.'])
+}
+
+/// Returns which of the words the subcommand does not take, and the option that may have been meant.
+fn refused(subcommand: &str, words: &[OsString]) -> (String, Option<String>) {
+    let parser = Command::new("").no_binary_name(true).disable_help_flag(true);
+    let parser = match subcommand {
+        "ls" => super::ls::LsArgs::augment_args(parser),
+        "clear" => super::clear::ClearArgs::augment_args(parser),
+        _ => parser,
+    };
+    let error = parser.try_get_matches_from(words).err();
+    let told = |kind| match error.as_ref()?.get(kind)? {
+        ContextValue::String(text) => Some(text.clone()),
+        _ => None,
+    };
+    let odd = told(ContextKind::InvalidArg)
+        .map(|odd| quote::word(odd.as_bytes()))
+        .or_else(|| words.first().map(|word| quote::word(word.as_bytes())))
+        .unwrap_or_default();
+    (odd, told(ContextKind::SuggestedArg))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(subcommand: &str, words: &[&str], message: &str, hints: &[&str]) {
+        let words: Vec<_> = words.iter().map(OsString::from).collect();
+        let error = mistaken(subcommand, &words);
+        assert_eq!(error.kind(), Kind::Usage);
+        assert_eq!(
+            (error.to_string().as_str(), error.hints()),
+            (message, &*hints.iter().map(|hint| hint.to_string()).collect::<Vec<_>>())
+        );
+    }
+
+    #[test]
+    fn what_the_subcommand_does_not_take_is_named() {
+        check(
+            "ls",
+            &["-la"],
+            "`memo ls` lists what is recorded; it takes no `-a`",
+            &["to memoize ls itself: `memo -- ls -la`"],
+        );
+        check(
+            "ls",
+            &["a", "b c"],
+            "`memo ls` lists what is recorded; it takes no `'b c'`",
+            &["to memoize ls itself: `memo -- ls a 'b c'`"],
+        );
+        check(
+            "ls",
+            &["--jso"],
+            "`memo ls` lists what is recorded; it takes no `--jso`",
+            &["to memoize ls itself: `memo -- ls --jso`", "there is `--json`"],
+        );
+        check(
+            "clear",
+            &["-x"],
+            "`memo clear` removes what is recorded; it takes no `-x`",
+            &["to memoize clear itself: `memo -- clear -x`"],
+        );
+    }
+}

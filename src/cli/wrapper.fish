@@ -1,0 +1,22 @@
+
+# Options and subcommands are memo's; from the first other word on it is a command, completed as its own.
+function __fish_memo_command_line
+    set -l words (commandline -opc)
+    set -e words[1]
+    argparse -s (__fish_memo_global_optspecs) -- $words 2>/dev/null
+    or return
+    if test "$argv[1]" = run
+        set -e argv[1]
+        argparse -s (__fish_memo_global_optspecs) -- $argv 2>/dev/null
+        or return
+    end
+    while string match -qr '^[A-Za-z_][A-Za-z0-9_]*=' -- $argv[1]
+        set -e argv[1]
+    end
+    if not set -q argv[1]; and string match -q -- '-*' (commandline -ct)
+        return
+    end
+    complete --do-complete=(string join ' ' -- (string escape -- $argv) (commandline -ct) | string collect)
+end
+complete -c memo -x -n 'not __fish_memo_using_subcommand @OWN@' -a '(__fish_memo_command_line)'
+complete -c memo -x -n '__fish_memo_using_subcommand completions' -a 'bash elvish fish powershell zsh'

@@ -1,0 +1,285 @@
+//! The index: what `ls`, `clear` and their kin ask, in SQLite. All SQL of memo is here.
+//!
+//! The store's files are the truth. Opening the index compares it with them and brings it up: directories
+//! by their stat identity, manifests by theirs, and the journal's hits are folded in. So an index that is
+//! missing, damaged or of an older memo is not repaired but thrown away: an empty one is brought up the
+//! same way. All that is lost then is how often and when outcomes were used.
+//!
+//! # Locking
+//! Every change is one IMMEDIATE transaction; another process waits for it up to 5 s. The journal is
+//! renamed to `journal.N` under its own lock before it is read, and N is noted in the transaction that
+//! applies it: a process killed after the rename leaves the file to the next fold, one killed after the
+//! commit leaves a file that is only removed.
+//!
+//! # Compatibility
+//! `application_id` says whose file it is, `user_version` which schema it has. An index with a newer schema
+//! is left alone, one that cannot be written (a read-only store, a full disk, another process that does
+//! not let go) too: then a copy in memory is brought up instead, so that reading always works.
+//!
+//! # Performance
+//! The journal mode is TRUNCATE, not WAL. WAL pays when readers and a writer work side by side for long;
+//! here each process opens, writes at most once and closes, and in WAL the last one out would pay for a
+//! checkpoint each time (measured 5.6 ms), one that was killed would leave the log to the next to replay, and
+//! no store without write access could be read. `synchronous` is NORMAL: SQLite, unlike the rest of the store,
+//! does not verify what it reads, and a fold is on nobody's way. An opening that finds nothing new
+//! writes nothing.
+//!
+//! Comparing costs one lstat(2) for each of up to 768 directories; in those that changed since, or within
+//! the racy guard, one for each file. Measured with 100,000 entries on ext4: 1.3 ms when nothing changed, 0.29 s
+//! when all directories are young, 1.6 s to build all of it; reading all rows is another 0.18 s.
+
+mod entries;
+mod fold;
+mod schema;
+mod shards;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use super::Store;
+use super::journal::Event;
+use super::location::Trouble;
+use super::outcome::OutcomeId;
+use crate::action::digest::Digest;
+use crate::action::identity::Timestamp;
+use crate::action::key::ActionKey;
+pub use entries::Row;
+
+/// The index of a store, brought up to what its files say.
+#[derive(Debug)]
+pub struct Index<'a> {
+    store: &'a Store,
+    now: Timestamp,
+    connection: Connection,
+    /// Which file it is on, by device and inode; `None` in memory.
+    file: Option<(u64, u64)>,
+}
+
+/// What a beginning of a name stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Named {
+    /// Nothing.
+    Nothing,
+    /// The entry whose name begins so, or all entries of the action whose key does.
+    Entries(Vec<Row>),
+    /// More than one: these.
+    Ambiguous(Vec<Row>),
+}
+
+/// How much some entries are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Weight {
+    /// How many.
+    pub entries: u64,
+    /// The bytes that go with them: their own, and those of blobs that no other entry needs.
+    pub bytes: u64,
+}
+
+/// How often something happened since everything was last cleared, as far as the journal knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tally {
+    /// What.
+    pub event: Event,
+    /// The number of the reason, for a miss; else 0.
+    pub reason: u8,
+    /// How often.
+    pub count: u64,
+    /// The sum of the amounts, as the event says.
+    pub amount: u64,
+}
+
+/// Why an index cannot be used.
+#[derive(Debug, thiserror::Error)]
+enum Fault {
+    /// It is no index, an older memo's, or damaged: it can be thrown away.
+    #[error("it is damaged: {0}")]
+    Damaged(String),
+    /// It is to be left alone.
+    #[error("a newer memo made it")]
+    Newer,
+    /// SQLite cannot work on it now.
+    #[error(transparent)]
+    Sql(rusqlite::Error),
+    /// The store itself cannot be read.
+    #[error(transparent)]
+    Store(#[from] Trouble),
+}
+
+impl<'a> Index<'a> {
+    /// Opens the index of a store and brings it up, folding the journal. Nothing is made where there is no
+    /// store.
+    ///
+    /// # Errors
+    /// [`Trouble`] when the store itself cannot be read, or a newer memo made it.
+    pub fn open(store: &'a Store, now: Timestamp) -> Result<Self, Trouble> {
+        if !store.is_made() {
+            let connection = schema::in_memory(None).map_err(|fault| trouble(store, fault))?;
+            return Ok(Self { store, now, connection, file: None });
+        }
+        if let Some(found) = store.format()?.filter(|found| *found > super::FORMAT) {
+            let path = store.path().to_owned();
+            return Err(Trouble::Newer { path, found, known: super::FORMAT });
+        }
+        let path = path(store);
+        let before = schema::identity(&path);
+        match Self::on_disk(store, &path, now) {
+            Ok(index) => return Ok(index),
+            Err(Fault::Damaged(_)) => {
+                if schema::discard(&path, before).is_ok()
+                    && let Ok(index) = Self::on_disk(store, &path, now)
+                {
+                    return Ok(index);
+                }
+            }
+            Err(_) => {}
+        }
+        Self::in_memory(store, Some(&path), now).map_err(|fault| trouble(store, fault))
+    }
+
+    /// Returns all entries whose content is still there, the newest first.
+    ///
+    /// # Errors
+    /// [`Trouble`] when SQLite will not.
+    pub fn rows(&mut self) -> Result<Vec<Row>, Trouble> {
+        self.ask(entries::all)
+    }
+
+    /// Returns what the beginning of a name stands for: first of an entry's own, as `ls` shows it, else
+    /// of its ActionKey. Fewer than four hexadecimal digits stand for nothing.
+    ///
+    /// # Errors
+    /// [`Trouble`] when SQLite will not.
+    pub fn find(&mut self, prefix: &str) -> Result<Named, Trouble> {
+        self.ask(|connection| entries::find(connection, prefix))
+    }
+
+    /// Returns how much goes when these entries go.
+    ///
+    /// # Errors
+    /// [`Trouble`] when SQLite will not.
+    pub fn weigh(&mut self, picked: &[(ActionKey, OutcomeId)]) -> Result<Weight, Trouble> {
+        self.weigh_with_blobs(picked).map(|(weight, _)| weight)
+    }
+
+    /// Returns how much all entries are, with the blobs that none needs any more.
+    ///
+    /// # Errors
+    /// [`Trouble`] when SQLite will not.
+    pub fn total(&mut self) -> Result<Weight, Trouble> {
+        self.ask(entries::total)
+    }
+
+    /// Returns how often what happened.
+    ///
+    /// # Errors
+    /// [`Trouble`] when SQLite will not.
+    pub fn tallies(&mut self) -> Result<Vec<Tally>, Trouble> {
+        self.ask(fold::tallies)
+    }
+
+    /// Returns how much goes when these entries go, and the blobs that nothing needs then.
+    pub(super) fn weigh_with_blobs(
+        &mut self,
+        picked: &[(ActionKey, OutcomeId)],
+    ) -> Result<(Weight, Vec<Digest>), Trouble> {
+        self.ask(|connection| entries::weigh(connection, picked))
+    }
+
+    /// Returns those of some blobs that no entry needs.
+    pub(super) fn unused(&mut self, blobs: &[Digest]) -> Result<Vec<Digest>, Trouble> {
+        self.ask(|connection| entries::unused(connection, blobs))
+    }
+
+    /// Brings it up again after files were removed.
+    pub(super) fn bring_up(&mut self) -> Result<(), Trouble> {
+        // Whatever the clock says: nothing that was known of the directories holds any more. If this
+        // cannot be written, their times still tell.
+        let _ = shards::forget(&self.connection);
+        *self = Self::open(self.store, self.now)?;
+        Ok(())
+    }
+
+    /// Empties it.
+    pub(super) fn reset(&mut self) {
+        // What it still lists when this fails has no files, as the next opening sees.
+        let _ = schema::reset(&mut self.connection);
+    }
+
+    fn on_disk(store: &'a Store, path: &Path, now: Timestamp) -> Result<Self, Fault> {
+        let mut connection = schema::open(path)?;
+        let file = schema::identity(path);
+        fold::bring_up(&mut connection, store, now, fold::Journals::TakeAway)?;
+        Ok(Self { store, now, connection, file })
+    }
+
+    fn in_memory(store: &'a Store, copied: Option<&Path>, now: Timestamp) -> Result<Self, Fault> {
+        let mut connection = schema::in_memory(copied)?;
+        fold::bring_up(&mut connection, store, now, fold::Journals::LeaveAlone)?;
+        Ok(Self { store, now, connection, file: None })
+    }
+
+    /// Asks; a damage that shows only now is met as one that shows on opening.
+    fn ask<T>(&mut self, question: impl Fn(&Connection) -> Result<T, Fault>) -> Result<T, Trouble> {
+        let answer = match question(&self.connection) {
+            Err(Fault::Damaged(_)) if self.file.is_some() => {
+                let path = path(self.store);
+                // Closes the file.
+                self.connection = schema::in_memory(None).map_err(|fault| trouble(self.store, fault))?;
+                *self = match schema::discard(&path, self.file) {
+                    Ok(()) => Self::open(self.store, self.now)?,
+                    Err(_) => Self::in_memory(self.store, None, self.now)
+                        .map_err(|fault| trouble(self.store, fault))?,
+                };
+                question(&self.connection)
+            }
+            other => other,
+        };
+        answer.map_err(|fault| trouble(self.store, fault))
+    }
+}
+
+fn path(store: &Store) -> std::path::PathBuf {
+    store.path().join("index.db")
+}
+
+fn trouble(store: &Store, fault: Fault) -> Trouble {
+    match fault {
+        Fault::Store(trouble) => trouble,
+        other => Trouble::Index { path: path(store), said: other.to_string() },
+    }
+}
+
+impl From<rusqlite::Error> for Fault {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::{Error, ErrorCode};
+        let damaged = match error.sqlite_error_code() {
+            Some(code) => matches!(
+                code,
+                // `Unknown` is SQLITE_ERROR: a table or column that is not as it was made.
+                ErrorCode::DatabaseCorrupt
+                    | ErrorCode::NotADatabase
+                    | ErrorCode::ConstraintViolation
+                    | ErrorCode::TypeMismatch
+                    | ErrorCode::Unknown
+            ),
+            // A value that none of ours is.
+            None => matches!(
+                error,
+                Error::InvalidColumnType(..)
+                    | Error::FromSqlConversionFailure(..)
+                    | Error::IntegralValueOutOfRange(..)
+                    | Error::QueryReturnedNoRows
+            ),
+        };
+        if damaged { Self::Damaged(error.to_string()) } else { Self::Sql(error) }
+    }
+}
+
+impl From<super::codec::Malformed> for Fault {
+    fn from(malformed: super::codec::Malformed) -> Self {
+        Self::Damaged(malformed.to_string())
+    }
+}

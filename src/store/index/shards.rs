@@ -1,0 +1,162 @@
+//! Shards: the up to 256 directories of each of the store's three trees, compared with what the index has
+//! taken in from them.
+//!
+//! A directory's times change with every file that comes, is replaced or goes. One whose stat identity is the
+//! remembered one, and was settled when it was remembered, need not be read. The rule is that of
+//! `action::identity`, and so is the list of file systems it holds on; elsewhere all are read.
+
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, params};
+
+use super::{Fault, entries};
+use crate::action::digest::Digest;
+use crate::action::identity::{Identity, Timestamp};
+use crate::action::key::ActionKey;
+use crate::store::Store;
+use crate::store::codec::Writer;
+use crate::store::location::Trouble;
+use crate::sys::file::{FileSystem, file_system, is_absent};
+
+/// The trees; the numbers stand in the index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tree {
+    Manifests = 0,
+    Outcomes = 1,
+    Blobs = 2,
+}
+
+/// A directory that is not as it was.
+#[derive(Debug)]
+pub(super) struct Shard {
+    tree: Tree,
+    number: u8,
+    path: PathBuf,
+    /// Empty when it is not there.
+    identity: Vec<u8>,
+    settled: bool,
+}
+
+/// Returns the directories that may hold something else than the index knows.
+pub(super) fn changed(connection: &Connection, store: &Store, now: Timestamp) -> Result<Vec<Shard>, Fault> {
+    let trusted = file_system(store.path()).is_ok_and(|found| found == FileSystem::Local);
+    let known = known(connection)?;
+    let mut changed = Vec::new();
+    for (tree, name) in [(Tree::Manifests, "manifests"), (Tree::Outcomes, "outcomes"), (Tree::Blobs, "blobs")]
+    {
+        let directory = store.path().join(name);
+        for number in 0..=u8::MAX {
+            let path = directory.join(format!("{number:02x}"));
+            let (identity, settled) = match Identity::of_entry(&path) {
+                Ok(found) => (bytes(&found), trusted && found.is_settled(now)),
+                Err(error) if is_absent(&error) => (Vec::new(), true),
+                Err(error) => return Err(Trouble::io("look at", &path, error).into()),
+            };
+            let same = match known.get(&(tree as u8, number)) {
+                Some((known, settled)) => *settled && *known == identity,
+                None => identity.is_empty(),
+            };
+            if !same {
+                changed.push(Shard { tree, number, path, identity, settled });
+            }
+        }
+    }
+    Ok(changed)
+}
+
+/// Takes in what a directory holds now. The keys of manifests that were read are added to `read`.
+pub(super) fn take_in(
+    connection: &Connection,
+    store: &Store,
+    shard: &Shard,
+    read: &mut HashSet<ActionKey>,
+) -> Result<(), Fault> {
+    let names = names(&shard.path, shard.number)?;
+    match shard.tree {
+        Tree::Manifests => manifests(connection, store, shard, names, read)?,
+        Tree::Outcomes => entries::outcomes_are(connection, shard.number, &names)?,
+        Tree::Blobs => entries::blobs_are(connection, shard.number, &names)?,
+    }
+    connection.prepare_cached("INSERT OR REPLACE INTO shards VALUES (?1, ?2, ?3, ?4)")?.execute(params![
+        shard.tree as u8,
+        shard.number,
+        shard.identity,
+        shard.settled
+    ])?;
+    Ok(())
+}
+
+/// Makes the index look at every directory again.
+pub(super) fn forget(connection: &Connection) -> Result<(), Fault> {
+    // Not by deleting the rows: what a directory held that is gone since would then never be missed.
+    connection.execute("UPDATE shards SET settled = 0", [])?;
+    Ok(())
+}
+
+/// Returns the bytes by which a stat identity is remembered.
+pub(super) fn bytes(identity: &Identity) -> Vec<u8> {
+    let mut w = Writer::default();
+    w.identity(identity);
+    w.into_bytes()
+}
+
+/// Returns the least and the greatest digest of a shard.
+pub(super) fn range(number: u8) -> ([u8; Digest::LENGTH], [u8; Digest::LENGTH]) {
+    let mut range = ([0; Digest::LENGTH], [0xff; Digest::LENGTH]);
+    range.0[0] = number;
+    range.1[0] = number;
+    range
+}
+
+type Known = HashMap<(u8, u8), (Vec<u8>, bool)>;
+
+fn known(connection: &Connection) -> Result<Known, Fault> {
+    let mut statement = connection.prepare_cached("SELECT tree, shard, identity, settled FROM shards")?;
+    let rows = statement
+        .query_map([], |row| Ok(((row.get(0)?, row.get(1)?), (row.get(2)?, row.get::<_, i64>(3)? != 0))))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Returns the digests that files in a shard are named by.
+fn names(path: &Path, number: u8) -> Result<HashSet<Digest>, Fault> {
+    let listing = match std::fs::read_dir(path) {
+        Ok(listing) => listing,
+        Err(error) if is_absent(&error) => return Ok(HashSet::new()),
+        Err(error) => return Err(Trouble::io("list", path, error).into()),
+    };
+    let mut names = HashSet::new();
+    for file in listing {
+        let name = file.map_err(|error| Trouble::io("list", path, error))?.file_name();
+        let digest = name.to_str().and_then(Digest::from_hex);
+        names.extend(digest.filter(|digest| digest.as_bytes()[0] == number));
+    }
+    Ok(names)
+}
+
+fn manifests(
+    connection: &Connection,
+    store: &Store,
+    shard: &Shard,
+    names: HashSet<Digest>,
+    read: &mut HashSet<ActionKey>,
+) -> Result<(), Fault> {
+    let (first, last) = range(shard.number);
+    let mut known: HashMap<[u8; Digest::LENGTH], Vec<u8>> = connection
+        .prepare_cached("SELECT key, identity FROM manifests WHERE key BETWEEN ?1 AND ?2")?
+        .query_map(params![first, last], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<Result<_, _>>()?;
+    for name in names {
+        let key = ActionKey::from_bytes(*name.as_bytes());
+        let known = known.remove(name.as_bytes());
+        let present = Identity::of_entry(&store.manifest_path(&key)).ok();
+        if known.is_none() || present.as_ref().map(bytes) != known {
+            entries::read_manifest(connection, store, &key)?;
+            read.insert(key);
+        }
+    }
+    for key in known.into_keys() {
+        entries::read_manifest(connection, store, &ActionKey::from_bytes(key))?;
+    }
+    Ok(())
+}
