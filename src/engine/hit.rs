@@ -11,6 +11,7 @@ use crate::replay::streams::{self, Replayed, Source};
 use crate::store::journal::{Event, Record};
 use crate::store::manifest::{Entry, Manifest};
 use crate::store::outcome::{Outcome, Transcript};
+use crate::sys::startup::Inherited;
 use crate::sys::{file, signal};
 
 use super::{Call, Exit, system_text};
@@ -113,12 +114,18 @@ impl Call<'_> {
                 Ok(Exit::Code(outcome.exit))
             }
             Replayed::ReaderGone => Ok(Exit::Signal(signal::PIPE)),
-            Replayed::Undelivered(error) => Err(undelivered(&error)),
+            Replayed::Undelivered(error) => undelivered(&error, self.request.inherited),
         })
     }
 }
 
-/// Says that what the command wrote could not be passed on.
-pub(super) fn undelivered(error: &std::io::Error) -> Error {
-    Error::new(Kind::Failed, format_args!("cannot write the command's output: {}", system_text(error)))
+/// Ends as what could not pass its output on ends.
+///
+/// # Errors
+/// What is said of it.
+pub(super) fn undelivered(error: &std::io::Error, inherited: &Inherited) -> Result<Exit, Error> {
+    if signal::is_file_limit(error) && !inherited.ignored(signal::XFSZ) {
+        return Ok(Exit::Signal(signal::XFSZ));
+    }
+    Err(Error::new(Kind::Failed, format_args!("cannot write the command's output: {}", system_text(error))))
 }

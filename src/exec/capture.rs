@@ -251,7 +251,7 @@ const HELD: [i32; 8] = [
 /// Runs the command and captures what it writes.
 ///
 /// # Errors
-/// Those of starting it, when nothing has run.
+/// Those of starting it: nothing has run. What goes wrong later is told with how it ran.
 pub fn run(
     mut plan: Plan,
     mut spool: Spool<impl FnOnce() -> io::Result<File>>,
@@ -286,7 +286,12 @@ pub fn run(
         signalled: None,
         held: false,
     };
-    running.follow(|stream, bytes| spool.push(stream, bytes))?;
+    let failed = running.follow(|stream, bytes| spool.push(stream, bytes)).err();
+    if failed.is_some() {
+        // Nobody takes what it writes any more; on its own it would wait for ever.
+        signal::send(pid, signal::KILL);
+        running.ended = process::wait(pid, Wait::Block)?;
+    }
     let gone = running.channels.iter().any(|channel| channel.reader_gone);
     Ok(Ran {
         ended: running.ended.unwrap_or(Ended::Exit(0)),
@@ -295,7 +300,7 @@ pub fn run(
         taken: running.taken,
         reader_gone: gone,
         lost: running.channels.iter().any(|channel| channel.lost),
-        undelivered: running.channels.into_iter().find_map(|channel| channel.undelivered),
+        undelivered: running.channels.into_iter().find_map(|channel| channel.undelivered).or(failed),
         signalled: running.signalled,
         held: running.held,
         interactive: running.person.is_some_and(Person::was_asked),
@@ -351,8 +356,10 @@ impl Running {
             if let Some(feed) = &self.feed {
                 watches.extend(feed.watches());
             }
-            // Only an empty pipe counts towards the grace; bytes that the user does not take yet do not.
-            let waits_for_user = self.channels.iter().any(|channel| !channel.pending.is_empty());
+            // Only an empty pipe counts towards the grace; bytes that the user does not take yet do not,
+            // unless somebody wants memo gone: then the copy delivers them.
+            let waits_for_user =
+                self.signalled.is_none() && self.channels.iter().any(|channel| !channel.pending.is_empty());
             let limit = (self.ended.is_some() && !waits_for_user && !self.held).then_some(quiet);
             let before = Instant::now();
             let ready = poll::wait(&mut watches, limit)?;
@@ -442,7 +449,9 @@ impl Running {
     fn leave_behind(&mut self) -> io::Result<bool> {
         self.settle_feed()?;
         self.held = true;
-        if process::fork()? {
+        // Where there may be no further process, memo stays itself.
+        let Ok(is_copy) = process::fork() else { return Ok(false) };
+        if is_copy {
             // The copy: no lock is its own (an flock goes with the open file, which the original lets
             // go), nothing is recorded, and a signal ends it as it would end the process that it serves.
             signal::release_all();
