@@ -11,6 +11,7 @@ use crate::replay::streams::{self, Replayed, Source};
 use crate::store::journal::{Event, Record};
 use crate::store::manifest::{Entry, Manifest};
 use crate::store::outcome::{Outcome, Transcript};
+use crate::sys::startup::Inherited;
 use crate::sys::{file, signal};
 
 use super::{Call, Exit, system_text};
@@ -108,19 +109,28 @@ impl Call<'_> {
             Record { event: Event::Hit, reason: 0, time: now, key, outcome: entry.id, amount: saved };
         // A store that takes no records still answers.
         let _ = self.store.journal.append(&record);
-        Ok(match replayed {
-            Replayed::Whole => Ok(Exit::Code(outcome.exit)),
-            // The command would have been told by SIGPIPE; where that is ignored, by an error it may not mind.
-            Replayed::ReaderGone if self.request.inherited.ignored(signal::PIPE) => {
-                Ok(Exit::Code(outcome.exit))
-            }
-            Replayed::ReaderGone => Ok(Exit::Signal(signal::PIPE)),
-            Replayed::Undelivered(error) => Err(undelivered(&error)),
-        })
+        Ok(end(replayed, outcome.exit, self.request.inherited))
     }
 }
 
-/// Says that what the command wrote could not be passed on.
-pub(super) fn undelivered(error: &std::io::Error) -> Error {
-    Error::new(Kind::Failed, format_args!("cannot write the command's output: {}", system_text(error)))
+/// Ends as the command would have, had it written what was replayed itself.
+pub(super) fn end(replayed: Replayed, status: u8, inherited: &Inherited) -> Result<Exit, Error> {
+    match replayed {
+        Replayed::Whole => Ok(Exit::Code(status)),
+        // The command would have been told by SIGPIPE; where that is ignored, by an error it may not mind.
+        Replayed::ReaderGone if inherited.ignored(signal::PIPE) => Ok(Exit::Code(status)),
+        Replayed::ReaderGone => Ok(Exit::Signal(signal::PIPE)),
+        Replayed::Undelivered(error) => undelivered(&error, inherited),
+    }
+}
+
+/// Ends as what could not pass its output on ends.
+///
+/// # Errors
+/// What is said of it.
+pub(super) fn undelivered(error: &std::io::Error, inherited: &Inherited) -> Result<Exit, Error> {
+    if signal::is_file_limit(error) && !inherited.ignored(signal::XFSZ) {
+        return Ok(Exit::Signal(signal::XFSZ));
+    }
+    Err(Error::new(Kind::Failed, format_args!("cannot write the command's output: {}", system_text(error))))
 }

@@ -28,13 +28,15 @@ use crate::store::temporary::Temporary;
 use crate::store::verdict::Verdict;
 use crate::store::{Commit, NotCommitted, Store};
 use crate::sys::descriptor::{self, standard};
-use crate::sys::process::Ended;
+use crate::sys::process::{Ended, is_scarcity};
 use crate::sys::{file, signal};
 
 use super::hit::undelivered;
 use super::standard_input::{Given, How, bytes_or_none};
 use super::wait::{HELD, Turn};
-use super::{Call, Exit, bad_input, launch, not_cached, not_started, say_unrecorded, unrecorded};
+use super::{
+    Call, Exit, bad_input, become_command, launch, not_cached, not_started, say_unrecorded, unrecorded,
+};
 
 /// The longest transcript that is kept, in bytes: a quarter of the store's size.
 const LONGEST_TRANSCRIPT: u64 = (5 << 30) / 4;
@@ -136,7 +138,16 @@ impl Call<'_> {
             launch.environment.retain(|entry| !entry.as_bytes().starts_with(&outer));
             launch.environment.extend(held(self.request.held, &key));
         }
-        let failed = |error: &std::io::Error| Ok(Captured::Failed(not_started(self.request, error)));
+        let read_ahead = matches!(given.how, How::Stream { ahead: Some(_), .. });
+        let failed = |error: &std::io::Error| {
+            // The command may need less than the pipes and the process of a capture.
+            let error = if is_scarcity(error) && !read_ahead {
+                become_command(self.request)
+            } else {
+                not_started(self.request, error)
+            };
+            Ok(Captured::Failed(error))
+        };
         let (input, how) = match given.how {
             How::Null => (Input::Null, How::Null),
             How::Stream { source, ahead } => match Feed::new(source, ahead) {
@@ -167,7 +178,7 @@ impl Call<'_> {
 
     fn exit(&self, ran: &Ran) -> Result<Exit, Error> {
         if let Some(error) = &ran.undelivered {
-            return Err(undelivered(error));
+            return undelivered(error, self.request.inherited);
         }
         Ok(match ran.ended {
             Ended::Signal(signal) => Exit::Signal(signal),

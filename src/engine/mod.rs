@@ -30,6 +30,7 @@ use crate::store::Store;
 use crate::store::location::Trouble;
 use crate::store::outcome::OutcomeId;
 use crate::sys::process::{Launch, is_not_found, is_too_long};
+use crate::sys::signal;
 use crate::sys::startup::Inherited;
 use crate::ui::Ui;
 
@@ -94,6 +95,7 @@ pub fn run(request: Request<'_>, store: Result<Store, Trouble>, ui: &Ui) -> Resu
     if request.options.mode == Mode::Off {
         return Err(become_command(request));
     }
+    signal::ignore_file_limit();
     request.action.inputs.check().map_err(bad_input)?;
     let store = match store {
         Ok(store) => store,

@@ -7,12 +7,11 @@ use crate::action::key::ActionKey;
 use crate::action::reason::{Missed, Unrecorded};
 use crate::config::duration;
 use crate::error::Error;
-use crate::replay::streams::{self, Replayed, Source};
+use crate::replay::streams::{self, Source};
 use crate::store::lease::{Lease, Taken, Waiter};
 use crate::store::verdict::Verdict;
-use crate::sys::signal;
 
-use super::hit::undelivered;
+use super::hit::end;
 use super::standard_input::Given;
 use super::{Call, Exit};
 
@@ -125,12 +124,8 @@ impl Call<'_> {
         let (file, length) = waiter.into_transcript()?;
         self.ui.verbose("hit: the same command was being run");
         self.started.set(true);
-        Some(match streams::replay(&Source::File(file, length)) {
-            Replayed::Whole => Ok(Exit::Code(status)),
-            Replayed::ReaderGone if self.request.inherited.ignored(signal::PIPE) => Ok(Exit::Code(status)),
-            Replayed::ReaderGone => Ok(Exit::Signal(signal::PIPE)),
-            Replayed::Undelivered(error) => Err(undelivered(&error)),
-        })
+        let replayed = streams::replay(&Source::File(file, length));
+        Some(end(replayed, status, self.request.inherited))
     }
 }
 

@@ -6,18 +6,19 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use super::feed::{Feed, Taken};
 use super::person::Person;
 use super::transcript::{Spool, Spooled};
 use crate::sys::descriptor::{self, Kind, standard};
-use crate::sys::pipe::{self, Pipe, Wrote};
+use crate::sys::pipe::{self, Pipe};
 use crate::sys::poll::{self, Watch};
 use crate::sys::process::{self, Ended, Launch, Stdio, Wait};
 use crate::sys::signal::{self, Signals};
 use crate::sys::startup::Inherited;
+use crate::sys::terminal;
 
 /// How long a process that the command left behind may keep an output open before memo leaves without
 /// it; counted while the pipe is empty.
@@ -26,9 +27,9 @@ const GRACE: Duration = Duration::from_millis(100);
 const BUFFER: usize = 256 << 10;
 /// The capacity a pipe is given once the command fills its default one.
 const LARGE_PIPE: usize = 1 << 20;
-/// What is written at once to a pipe that cannot be written to without blocking: one slot, for which
-/// POLLOUT promises room (pipe(7), PIPE_BUF).
-const ONE_SLOT: usize = 4096;
+/// The default capacity of a pipe in bytes (pipe(7)): so much a command may have written to a reader that
+/// is already gone without being told.
+const DEFAULT_PIPE: u64 = 64 << 10;
 
 /// How stdin reaches the command.
 #[derive(Debug)]
@@ -76,7 +77,8 @@ pub struct Ran {
     pub taken: Option<Taken>,
     /// A reader of its output went away.
     pub reader_gone: bool,
-    /// Bytes it had written were lost with that reader: without memo it would have got SIGPIPE.
+    /// It had written more than a pipe holds and gone before memo saw that the reader was: without memo
+    /// it would have got SIGPIPE.
     pub lost: bool,
     /// Its output could not be passed on, and why.
     pub undelivered: Option<io::Error>,
@@ -98,6 +100,8 @@ struct Channel {
     target: i32,
     sink: Sink,
     pending: VecDeque<u8>,
+    /// How many bytes came.
+    carried: u64,
     reader_gone: bool,
     lost: bool,
     undelivered: Option<io::Error>,
@@ -105,13 +109,14 @@ struct Channel {
 }
 
 /// How the user's descriptor is written to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 enum Sink {
     /// Without blocking: a pipe or a socket.
     Now,
-    /// One slot whenever poll promises room.
-    Slots,
-    /// As it is: a file, a terminal, a device.
+    /// Without blocking, through a second open of the terminal: one that was stopped (Ctrl-S) would hold
+    /// memo where no signal reaches it.
+    Terminal(File),
+    /// As it is: a file, a device.
     Plain,
 }
 
@@ -121,6 +126,9 @@ impl Channel {
         let Pipe { reader, writer } = Pipe::new()?;
         let sink = match descriptor::describe(standard(target))?.kind {
             Kind::Fifo | Kind::Socket => Sink::Now,
+            Kind::Char if terminal::is_terminal(standard(target)) => {
+                terminal::open_to_write(standard(target)).map_or(Sink::Plain, Sink::Terminal)
+            }
             _ => Sink::Plain,
         };
         let channel = Self {
@@ -129,6 +137,7 @@ impl Channel {
             target,
             sink,
             pending: VecDeque::new(),
+            carried: 0,
             reader_gone: false,
             lost: false,
             undelivered: None,
@@ -141,14 +150,21 @@ impl Channel {
         self.pipe.is_none() && self.pending.is_empty()
     }
 
+    fn sink(&self) -> BorrowedFd<'_> {
+        match &self.sink {
+            Sink::Terminal(terminal) => terminal.as_fd(),
+            Sink::Now | Sink::Plain => standard(self.target),
+        }
+    }
+
     fn watches(&self) -> [Watch; 2] {
         let reading = match &self.pipe {
             Some(pipe) if self.pending.is_empty() => Watch::new(pipe.as_raw_fd(), poll::READ),
             _ => Watch::nothing(),
         };
         let writing = if !self.pending.is_empty() {
-            Watch::new(self.target, poll::WRITE)
-        } else if self.pipe.is_some() && self.sink != Sink::Plain {
+            Watch::new(self.sink().as_raw_fd(), poll::WRITE)
+        } else if self.pipe.is_some() && matches!(self.sink, Sink::Now) {
             // Tells at once when the reader goes, so that the command is told at its next write.
             Watch::new(self.target, 0)
         } else {
@@ -166,6 +182,7 @@ impl Channel {
                     self.enlarged = true;
                     let _ = pipe::set_capacity(pipe, LARGE_PIPE);
                 }
+                self.carried += n as u64;
                 Some(&buffer[..n])
             }
             _ => {
@@ -187,54 +204,36 @@ impl Channel {
 
     fn flush(&mut self) {
         let pending: Vec<u8> = std::mem::take(&mut self.pending).into();
-        let written = if self.sink == Sink::Slots {
-            descriptor::write(standard(self.target), &pending[..pending.len().min(ONE_SLOT)])
-        } else {
-            self.write(&pending)
-        };
-        match written {
-            Ok(n) => self.pending.extend(&pending[n..]),
-            Err(error) => self.fail(error),
-        }
+        self.deliver(&pending);
     }
 
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let target = standard(self.target);
-        match self.sink {
-            Sink::Plain => descriptor::write_all(target, bytes).map(|()| bytes.len()),
-            Sink::Slots => Ok(0),
-            Sink::Now => {
-                let mut written = 0;
-                while written < bytes.len() {
-                    match pipe::write_now(target, &bytes[written..])? {
-                        Wrote::Some(n) => written += n,
-                        Wrote::Full => break,
-                        Wrote::Unsupported => {
-                            self.sink = Sink::Slots;
-                            break;
-                        }
-                    }
-                }
-                Ok(written)
-            }
+    /// Writes what can be written without blocking; to a file, everything.
+    fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        let mut written = 0;
+        while written < bytes.len() {
+            let rest = &bytes[written..];
+            written += match &self.sink {
+                Sink::Plain => descriptor::write_all(self.sink(), rest).map(|()| rest.len())?,
+                Sink::Now => match pipe::write_now(self.sink(), rest)? {
+                    0 => break,
+                    n => n,
+                },
+                Sink::Terminal(terminal) => match descriptor::write_what_fits(terminal, rest)? {
+                    0 => break,
+                    n => n,
+                },
+            };
         }
-    }
-
-    /// The reader went while nothing was on its way to it from memo.
-    fn reader_left(&mut self) {
-        let on_its_way = self.pipe.as_ref().is_some_and(|pipe| pipe::waiting(pipe).is_ok_and(|n| n > 0));
-        let lost = on_its_way || !self.pending.is_empty();
-        self.fail(io::ErrorKind::BrokenPipe.into());
-        self.lost = lost;
+        Ok(written)
     }
 
     /// Closing our end is how the command is told: it gets SIGPIPE at its next write.
     fn fail(&mut self, error: io::Error) {
-        self.lost = true;
-        self.pipe = None;
         self.pending = VecDeque::new();
+        let pipe = self.pipe.take();
         if error.kind() == io::ErrorKind::BrokenPipe {
             self.reader_gone = true;
+            self.lost = self.carried > DEFAULT_PIPE && pipe.is_none_or(|pipe| is_finished(&pipe));
         } else {
             self.undelivered = Some(error);
         }
@@ -256,6 +255,11 @@ enum Event<'a> {
     ReaderGone,
 }
 
+/// Returns whether everybody who wrote to a pipe has gone, whatever is still in it.
+fn is_finished(pipe: &OwnedFd) -> bool {
+    poll::now(pipe.as_raw_fd(), 0).is_ok_and(|now| now.got(poll::HANGUP))
+}
+
 /// The signals that are passed on, and the two that memo itself needs.
 const HELD: [i32; 8] = [
     signal::CHLD,
@@ -271,7 +275,7 @@ const HELD: [i32; 8] = [
 /// Runs the command and captures what it writes.
 ///
 /// # Errors
-/// Those of starting it, when nothing has run.
+/// Those of starting it: nothing has run. What goes wrong later is told with how it ran.
 pub fn run(
     mut plan: Plan,
     mut spool: Spool<impl FnOnce() -> io::Result<File>>,
@@ -308,7 +312,7 @@ pub fn run(
         held: false,
     };
     let mut kept = true;
-    running.follow(|event| {
+    let followed = running.follow(|event| {
         match event {
             Event::Output(stream, bytes) => spool.push(stream, bytes),
             Event::Stalled => spool.mark(STALLED),
@@ -318,7 +322,13 @@ pub fn run(
             kept = false;
             notice(Notice::NotKept);
         }
-    })?;
+    });
+    let failed = followed.err();
+    if failed.is_some() {
+        // Nobody takes what it writes any more; on its own it would wait for ever.
+        signal::send(pid, signal::KILL);
+        running.ended = process::wait(pid, Wait::Block)?;
+    }
     let gone = running.channels.iter().any(|channel| channel.reader_gone);
     Ok(Ran {
         ended: running.ended.unwrap_or(Ended::Exit(0)),
@@ -326,8 +336,8 @@ pub fn run(
         transcript: spool.finish(),
         taken: running.taken,
         reader_gone: gone,
-        lost: running.channels.iter().any(|channel| channel.reader_gone && channel.lost),
-        undelivered: running.channels.into_iter().find_map(|channel| channel.undelivered),
+        lost: running.channels.iter().any(|channel| channel.lost),
+        undelivered: running.channels.into_iter().find_map(|channel| channel.undelivered).or(failed),
         signalled: running.signalled,
         held: running.held,
         interactive: running.person.is_some_and(Person::was_asked),
@@ -384,8 +394,10 @@ impl Running {
             if let Some(feed) = &self.feed {
                 watches.extend(feed.watches());
             }
-            // Only an empty pipe counts towards the grace; bytes that the user does not take yet do not.
-            let waits_for_user = self.channels.iter().any(|channel| !channel.pending.is_empty());
+            // Only an empty pipe counts towards the grace; bytes that the user does not take yet do not,
+            // unless somebody wants memo gone: then the copy delivers them.
+            let pending = self.channels.iter().any(|channel| !channel.pending.is_empty());
+            let waits_for_user = self.signalled.is_none() && pending;
             let grace = self.ended.is_some() && !waits_for_user && !self.held;
             let patience = waits_for_user && !stalled && !self.held;
             let limit = if patience { Some(PATIENCE) } else { grace.then_some(quiet) };
@@ -410,10 +422,11 @@ impl Running {
             }
             let had_readers = !self.reader_gone();
             for (channel, pair) in self.channels.iter_mut().zip(watches[1..streams].chunks_exact(2)) {
-                if pair[1].got(poll::WRITE) && !channel.pending.is_empty() {
+                if pair[1].any() && !channel.pending.is_empty() {
                     channel.flush();
-                } else if pair[1].got(poll::ERROR) {
-                    channel.reader_left();
+                } else if pair[1].got(poll::ERROR | poll::HANGUP) {
+                    // Of a pipe ERROR says it, of a socket HANGUP.
+                    channel.fail(io::ErrorKind::BrokenPipe.into());
                 }
                 if pair[0].any()
                     && let Some(bytes) = channel.read(&mut buffer)
@@ -489,7 +502,9 @@ impl Running {
     fn leave_behind(&mut self) -> io::Result<bool> {
         self.settle_feed()?;
         self.held = true;
-        if process::fork()? {
+        // Where there may be no further process, memo stays itself.
+        let Ok(is_copy) = process::fork() else { return Ok(false) };
+        if is_copy {
             // The copy: no lock is its own (an flock goes with the open file, which the original lets
             // go), nothing is recorded, and a signal ends it as it would end the process that it serves.
             signal::release_all();

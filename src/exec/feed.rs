@@ -7,7 +7,7 @@
 //! what it leaves is lost, as it is with any reader that buffers.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 
 use super::stdin::{Ahead, Now, Source, look};
 use crate::action::digest::{Digest, Digester};
@@ -208,7 +208,7 @@ impl Feed {
         if let Some(writer) = &self.writer
             && *sent < buffer.len()
         {
-            let n = write_some(writer, &buffer[*sent..])?;
+            let n = descriptor::write_what_fits(writer, &buffer[*sent..])?;
             self.digester.update(&buffer[*sent..*sent + n]);
             *sent += n;
             self.taken += n as u64;
@@ -227,7 +227,7 @@ impl Feed {
         let mut buffer = vec![0; BUFFER];
         let n = ahead.copy(*offset, &mut buffer)?;
         if n > 0 {
-            let sent = write_some(writer, &buffer[..n])?;
+            let sent = descriptor::write_what_fits(writer, &buffer[..n])?;
             self.digester.update(&buffer[..sent]);
             *offset += sent as u64;
             self.taken += sent as u64;
@@ -274,12 +274,5 @@ impl Feed {
             all: lost == 0 && behind == Now::End,
             left: lost > 0 || behind == Now::Bytes,
         })
-    }
-}
-
-fn write_some(writer: &OwnedFd, bytes: &[u8]) -> io::Result<usize> {
-    match descriptor::write(writer.as_fd(), bytes) {
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
-        other => other,
     }
 }

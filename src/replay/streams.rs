@@ -1,11 +1,20 @@
 //! A transcript to stdout and stderr, in the recorded order.
+//!
+//! Two different pipes have no common order that anybody could see, but each can be full: then the other
+//! one goes on, for its reader may be waiting for just that, as it could while the command ran.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 
 use crate::exec::transcript::{HEAD, parse_head};
-use crate::sys::descriptor::{self, standard};
+use crate::sys::descriptor::{self, Kind, standard};
 use crate::sys::file::send;
+use crate::sys::pipe;
+use crate::sys::poll::{self, Watch};
+
+/// How much of a file is read at a time where the kernel does not copy.
+const BUFFER: usize = 128 << 10;
 
 /// Where a transcript's bytes are, verified.
 #[derive(Debug)]
@@ -29,19 +38,152 @@ pub enum Replayed {
 
 /// Writes the transcript; from here on the command is never run on top of it.
 pub fn replay(source: &Source) -> Replayed {
-    let written = match source {
-        Source::Memory(bytes) => from_memory(bytes),
-        Source::File(file, length) => from_file(file, *length),
-    };
-    match written {
+    match written(source) {
         Ok(()) => Replayed::Whole,
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Replayed::ReaderGone,
         Err(error) => Replayed::Undelivered(error),
     }
 }
 
+fn written(source: &Source) -> io::Result<()> {
+    if both_can_be_full() && has_both(source)? {
+        return side_by_side(source);
+    }
+    match source {
+        Source::Memory(bytes) => from_memory(bytes),
+        Source::File(file, length) => from_file(file, *length),
+    }
+}
+
+/// One record's content: its stream and its place in the transcript.
+#[derive(Clone, Copy, Debug)]
+struct Part {
+    fd: i32,
+    offset: u64,
+    end: u64,
+}
+
+impl Source {
+    fn length(&self) -> u64 {
+        match self {
+            Self::Memory(bytes) => bytes.len() as u64,
+            Self::File(_, length) => *length,
+        }
+    }
+
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        match self {
+            Self::Memory(bytes) => {
+                let rest = usize::try_from(offset).ok().and_then(|offset| bytes.get(offset..));
+                let content = rest.and_then(|rest| rest.get(..buffer.len()));
+                buffer.copy_from_slice(content.ok_or(io::ErrorKind::UnexpectedEof)?);
+                Ok(())
+            }
+            Self::File(file, _) => descriptor::read_exact_at(file, buffer, offset),
+        }
+    }
+
+    /// Returns the next record of a stream that is ours, from this offset on.
+    fn part(&self, mut offset: u64) -> io::Result<Option<Part>> {
+        while offset < self.length() {
+            let mut head = [0; HEAD];
+            self.read_exact_at(&mut head, offset)?;
+            let (stream, content) = parse_head(head);
+            let start = offset + HEAD as u64;
+            offset = start + u64::from(content);
+            if let Some(fd) = target(stream) {
+                return Ok(Some(Part { fd, offset: start, end: offset }));
+            }
+        }
+        Ok(None)
+    }
+}
+
 fn target(stream: u8) -> Option<i32> {
     (stream == 1 || stream == 2).then_some(i32::from(stream))
+}
+
+fn both_can_be_full() -> bool {
+    [1, 2].into_iter().all(|fd| {
+        descriptor::describe(standard(fd))
+            .is_ok_and(|described| matches!(described.kind, Kind::Fifo | Kind::Socket))
+    })
+}
+
+fn has_both(source: &Source) -> io::Result<bool> {
+    let mut offset = 0;
+    let mut first = None;
+    while let Some(part) = source.part(offset)? {
+        if *first.get_or_insert(part.fd) != part.fd {
+            return Ok(true);
+        }
+        offset = part.end;
+    }
+    Ok(false)
+}
+
+/// Replays in the recorded order until one stream is full; what it is to get then waits, and the other
+/// one's goes on.
+fn side_by_side(source: &Source) -> io::Result<()> {
+    let mut waiting: [VecDeque<Part>; 2] = Default::default();
+    let mut next = 0;
+    loop {
+        let part = source.part(next)?;
+        if let Some(mut part) = part {
+            next = part.end;
+            let queue = &mut waiting[if part.fd == 1 { 0 } else { 1 }];
+            if !queue.is_empty() || !fits(source, &mut part)? {
+                queue.push_back(part);
+            }
+        }
+        // As long as one of the two takes what comes next, there is no need to wait.
+        let blocked = waiting.iter().all(|queue| !queue.is_empty());
+        if waiting.iter().all(VecDeque::is_empty) {
+            if part.is_none() {
+                return Ok(());
+            }
+            continue;
+        }
+        let mut watches = [1, 2].map(|fd| Watch::new(fd, poll::WRITE));
+        for (watch, queue) in watches.iter_mut().zip(&waiting) {
+            if queue.is_empty() {
+                *watch = Watch::nothing();
+            }
+        }
+        let limit = (!blocked && part.is_some()).then_some(std::time::Duration::ZERO);
+        poll::wait(&mut watches, limit)?;
+        for (watch, queue) in watches.iter().zip(&mut waiting) {
+            while watch.any()
+                && let Some(first) = queue.front_mut()
+                && fits(source, first)?
+            {
+                queue.pop_front();
+            }
+        }
+    }
+}
+
+/// Writes what the stream takes without blocking; returns whether that was all.
+fn fits(source: &Source, part: &mut Part) -> io::Result<bool> {
+    let mut buffer = Vec::new();
+    while part.offset < part.end {
+        let want = usize::try_from(part.end - part.offset).unwrap_or(usize::MAX);
+        if let Source::File(file, _) = source
+            && let Some(moved) = pipe::splice_now(file, &mut part.offset, standard(part.fd), want)?
+        {
+            if moved == 0 {
+                return Ok(false);
+            }
+            continue;
+        }
+        buffer.resize(want.min(BUFFER), 0);
+        source.read_exact_at(&mut buffer, part.offset)?;
+        match pipe::write_now(standard(part.fd), &buffer)? {
+            0 => return Ok(false),
+            n => part.offset += n as u64,
+        }
+    }
+    Ok(true)
 }
 
 fn from_memory(mut bytes: &[u8]) -> io::Result<()> {
@@ -74,13 +216,7 @@ fn from_file(file: &File, length: u64) -> io::Result<()> {
     let mut offset = 0;
     while offset < length {
         let mut head = [0; HEAD];
-        let mut got = 0;
-        while got < HEAD {
-            match descriptor::read_at(file, &mut head[got..], offset + got as u64)? {
-                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-                n => got += n,
-            }
-        }
+        descriptor::read_exact_at(file, &mut head, offset)?;
         let (stream, content) = parse_head(head);
         offset += HEAD as u64;
         let end = offset + u64::from(content);
@@ -96,17 +232,14 @@ fn copy(file: &File, mut offset: u64, end: u64, fd: i32) -> io::Result<()> {
     while offset < end {
         let want = usize::try_from(end - offset).unwrap_or(usize::MAX);
         match send(standard(fd), file, &mut offset, want)? {
-            Some(0) => crate::sys::poll::wait_for(fd, crate::sys::poll::WRITE)?,
+            Some(0) => poll::wait_for(fd, poll::WRITE)?,
             Some(_) => {}
             // A file opened for appending, a device: the kernel does not copy into these.
             None => {
-                let mut buffer = vec![0; want.min(128 << 10)];
-                let n = descriptor::read_at(file, &mut buffer, offset)?;
-                if n == 0 {
-                    return Err(io::ErrorKind::UnexpectedEof.into());
-                }
-                descriptor::write_all(standard(fd), &buffer[..n])?;
-                offset += n as u64;
+                let mut buffer = vec![0; want.min(BUFFER)];
+                descriptor::read_exact_at(file, &mut buffer, offset)?;
+                descriptor::write_all(standard(fd), &buffer)?;
+                offset += buffer.len() as u64;
             }
         }
     }

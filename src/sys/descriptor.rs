@@ -141,6 +141,21 @@ pub fn read_at(fd: impl AsFd, buffer: &mut [u8], offset: u64) -> io::Result<usiz
     Ok(rustix::io::pread(fd, buffer, offset)?)
 }
 
+/// Fills the buffer from an offset without moving the descriptor's own.
+///
+/// # Errors
+/// Those of pread(2); `UnexpectedEof` when there is less.
+pub fn read_exact_at(fd: impl AsFd, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+    let mut got = 0;
+    while got < buffer.len() {
+        match read_at(fd.as_fd(), &mut buffer[got..], offset + got as u64)? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            n => got += n,
+        }
+    }
+    Ok(())
+}
+
 /// Reads what is there.
 ///
 /// # Errors
@@ -164,6 +179,17 @@ pub fn write(fd: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
             Err(rustix::io::Errno::INTR) => {}
             other => return Ok(other?),
         }
+    }
+}
+
+/// Writes some of the bytes and returns how many; 0 when a descriptor with O_NONBLOCK is full.
+///
+/// # Errors
+/// Those of write(2).
+pub fn write_what_fits(fd: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
+    match write(fd, bytes) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
+        other => other,
     }
 }
 

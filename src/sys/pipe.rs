@@ -1,10 +1,13 @@
 //! Pipes and sockets: looking at what is in them without taking it.
 
+use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use rustix::net::RecvFlags;
 use rustix::pipe::{PipeFlags, SpliceFlags};
+
+use super::{descriptor, poll};
 
 /// The two ends of a pipe, both close-on-exec.
 #[derive(Debug)]
@@ -86,36 +89,51 @@ pub fn peek(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<Option<usize>> {
     }
 }
 
-/// What a write that must not block did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wrote {
-    /// This many bytes went in.
-    Some(usize),
-    /// It is full.
-    Full,
-    /// The kernel cannot write to this descriptor without blocking.
-    Unsupported,
-}
+/// What is written at once where only poll(2) can tell whether there is room: one slot of a pipe, for
+/// which POLLOUT promises it (pipe(7), PIPE_BUF).
+const ONE_SLOT: usize = 4096;
 
-/// Writes to a pipe or socket without blocking and without touching its O_NONBLOCK, which is shared
-/// with whoever else has the open file (pwritev2(2) with RWF_NOWAIT; for pipes since Linux 6.4).
+/// Writes what a pipe or socket takes without blocking and returns how many bytes that were; 0 when it
+/// is full.
+///
+/// O_NONBLOCK is not touched: it is shared with whoever else has the open file. pwritev2(2) with
+/// RWF_NOWAIT does without (for pipes since Linux 6.4); before, one slot is written when poll promises room.
 ///
 /// # Errors
 /// EPIPE when the reader has gone, and the others of write(2).
-pub fn write_now(fd: impl AsFd, bytes: &[u8]) -> io::Result<Wrote> {
-    let buffers = [io::IoSlice::new(bytes)];
+pub fn write_now(fd: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
     /// "The file's own offset", as pwritev2(2) spells it.
     const OWN_OFFSET: u64 = u64::MAX;
     let flags = rustix::io::ReadWriteFlags::NOWAIT;
-    match rustix::io::pwritev2(fd, &buffers, OWN_OFFSET, flags) {
-        Ok(n) => Ok(Wrote::Some(n)),
-        Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => Ok(Wrote::Full),
+    match rustix::io::pwritev2(&fd, &[io::IoSlice::new(bytes)], OWN_OFFSET, flags) {
+        Ok(n) => Ok(n),
+        Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => Ok(0),
         Err(
             rustix::io::Errno::OPNOTSUPP
             | rustix::io::Errno::NOSYS
             | rustix::io::Errno::INVAL
             | rustix::io::Errno::SPIPE,
-        ) => Ok(Wrote::Unsupported),
+        ) => {
+            if !poll::now(fd.as_fd().as_raw_fd(), poll::WRITE)?.any() {
+                return Ok(0);
+            }
+            descriptor::write_what_fits(fd, &bytes[..bytes.len().min(ONE_SLOT)])
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Moves up to `limit` bytes of a file from `offset` into a pipe without blocking and without copying
+/// (splice(2)); returns how many, 0 when the pipe is full, or `None` for what is no pipe.
+///
+/// # Errors
+/// EPIPE when the reader has gone; `UnexpectedEof` at the end of the file.
+pub fn splice_now(from: &File, offset: &mut u64, to: impl AsFd, limit: usize) -> io::Result<Option<usize>> {
+    match rustix::pipe::splice(from, Some(offset), to, None, limit, SpliceFlags::NONBLOCK) {
+        Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
+        Ok(n) => Ok(Some(n)),
+        Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => Ok(Some(0)),
+        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => Ok(None),
         Err(error) => Err(error.into()),
     }
 }

@@ -130,8 +130,8 @@ impl Launch {
                     }
                 }
             }
-            // The runtime has set SIGPIPE, `Signals::hold` SIGCHLD.
-            for number in [libc::SIGPIPE, libc::SIGCHLD] {
+            // The runtime has set SIGPIPE, `Signals::hold` SIGCHLD, `signal::ignore_file_limit` SIGXFSZ.
+            for number in [libc::SIGPIPE, libc::SIGCHLD, libc::SIGXFSZ] {
                 let disposition = if inherited.ignored(number) { libc::SIG_IGN } else { libc::SIG_DFL };
                 signal::set_disposition(number, disposition);
             }
@@ -166,6 +166,12 @@ pub fn is_not_found(error: &io::Error) -> bool {
 /// Returns whether an error says that the words and the environment are too long for execve(2).
 pub fn is_too_long(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::E2BIG)
+}
+
+/// Returns whether an error says that memo needs more of something than it is given: descriptors,
+/// processes, memory.
+pub fn is_scarcity(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::EAGAIN | libc::ENOMEM))
 }
 
 /// How a process ended.

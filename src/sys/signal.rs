@@ -25,6 +25,8 @@ pub const IO: i32 = libc::SIGIO;
 pub const PIPE: i32 = libc::SIGPIPE;
 /// SIGKILL.
 pub const KILL: i32 = libc::SIGKILL;
+/// SIGXFSZ.
+pub const XFSZ: i32 = libc::SIGXFSZ;
 
 /// A signal that came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,6 +119,17 @@ pub(super) fn set_disposition(signal: i32, disposition: libc::sighandler_t) {
         action.sa_sigaction = disposition;
         libc::sigaction(signal, &raw const action, std::ptr::null_mut());
     }
+}
+
+/// Makes a write beyond the limit on a file's size (`ulimit -f`) an error instead of the end of memo: what
+/// the store cannot hold must not keep a command from running.
+pub fn ignore_file_limit() {
+    set_disposition(XFSZ, libc::SIG_IGN);
+}
+
+/// Returns whether a write failed because of the limit on a file's size.
+pub fn is_file_limit(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::EFBIG)
 }
 
 /// Sends a signal to a process; one that has gone is no error.

@@ -29,6 +29,16 @@ pub fn typed(fd: impl AsFd) -> u64 {
     super::pipe::waiting(fd).unwrap_or(0)
 }
 
+/// Opens the terminal behind a descriptor a second time, for writing without blocking. The first open
+/// file is not touched: its flags are shared with whoever else has it.
+///
+/// # Errors
+/// Those of open(2); EACCES after su(1), to a terminal that belongs to somebody else.
+pub fn open_to_write(fd: impl AsFd) -> io::Result<File> {
+    let path = format!("/proc/self/fd/{}", fd.as_fd().as_raw_fd());
+    File::options().write(true).custom_flags(libc::O_NOCTTY | libc::O_NONBLOCK).open(path)
+}
+
 /// Opens the terminal behind a descriptor a second time so that this process gets SIGIO when a line
 /// arrives (O_ASYNC, F_SETOWN). The first open file is not touched: its flags are the command's too.
 ///
