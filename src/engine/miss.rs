@@ -14,7 +14,7 @@ use crate::action::words::{Settled, Snapshot};
 use crate::config::Mode;
 use crate::error::Error;
 use crate::exec::capture::{self, Input, Plan, Ran};
-use crate::exec::feed::{Feed, Taken as StdinTaken};
+use crate::exec::feed::{BULK, Feed, Taken as StdinTaken};
 use crate::exec::transcript::{Spool, Spooled};
 use crate::fault;
 use crate::replay::outputs::follows_mask;
@@ -193,7 +193,7 @@ impl Call<'_> {
         let now = (self.request.now)();
         let amount = u64::try_from(ran.duration.as_nanos()).unwrap_or(u64::MAX);
         let status = self.kept_status(&ran)?;
-        let (stdin, taken) = self.stdin_of(&ran, &how)?;
+        let (stdin, taken) = self.stdin_of(&ran, &how).inspect_err(|_| self.unlearn(&how, generation))?;
         let key = self.keys.with(stdin);
         let none = OutcomeId(Digest::from_bytes([0; 32]));
         let missed = Record {
@@ -249,7 +249,7 @@ impl Call<'_> {
             NotCommitted::Cleared => Unrecorded::Unkeyed("it was cleared while it ran".to_owned()),
             NotCommitted::Trouble(trouble) => Unrecorded::Store(trouble.to_string()),
         })?;
-        self.learn(stdin, &how, ran.duration, generation);
+        self.learn(stdin, taken, &how, ran.duration, generation);
         Ok(())
     }
 
@@ -431,17 +431,36 @@ impl Call<'_> {
     }
 
     /// Keeps what the run taught about the action's stdin.
-    fn learn(&self, stdin: Stdin, how: &How, duration: std::time::Duration, generation: u64) {
+    fn learn(&self, stdin: Stdin, taken: u64, how: &How, duration: std::time::Duration, generation: u64) {
         self.remember_file(how);
         if let Stdin::Bytes(_) = stdin {
             let key = self.keys.with(Stdin::Any);
+            let in_bulk = taken > BULK;
             let known = self.store.manifest(&key).is_ok_and(|manifest| {
                 // The wait is for as long as the command took; a longer one is worth a write.
                 manifest.stdin.reads_all.is_some_and(|known| known >= duration / 2)
+                    && (manifest.stdin.in_bulk || !in_bulk)
             });
             if !known {
-                let _ = self.store.learn(&key, generation, |stdin| stdin.reads_all = Some(duration));
+                let _ = self.store.learn(&key, generation, |stdin| {
+                    stdin.reads_all = stdin.reads_all.max(Some(duration));
+                    stdin.in_bulk |= in_bulk;
+                });
             }
+        }
+    }
+
+    /// Forgets that the action reads to the end: it left something, and a wait for the end is for nothing.
+    fn unlearn(&self, how: &How, generation: u64) {
+        if !matches!(how, How::Stream { .. }) {
+            return;
+        }
+        let key = self.keys.with(Stdin::Any);
+        if self.store.manifest(&key).is_ok_and(|manifest| manifest.stdin.reads_all.is_some()) {
+            let _ = self.store.learn(&key, generation, |stdin| {
+                stdin.reads_all = None;
+                stdin.in_bulk = false;
+            });
         }
     }
 }
