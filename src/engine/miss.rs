@@ -17,7 +17,7 @@ use crate::action::words::{Settled, Snapshot};
 use crate::config::Mode;
 use crate::error::Error;
 use crate::exec::capture::{self, Input, Notice, Plan, Ran};
-use crate::exec::feed::{Feed, Taken as StdinTaken};
+use crate::exec::feed::{BULK, Feed, Taken as StdinTaken};
 use crate::exec::transcript::{Spool, Spooled};
 use crate::fault;
 use crate::replay::outputs::follows_mask;
@@ -202,9 +202,11 @@ impl Call<'_> {
         let Spooling { lease, temporary } = run;
         let (mut lease, temporary) = (lease.into_inner(), temporary.into_inner());
         let stdin = self.stdin_of(ran, how);
-        let settled = stdin.as_ref().ok().map(|(stdin, _)| *stdin);
-        if let Some(stdin) = settled {
-            self.note_miss(&self.keys.with(stdin), ran);
+        let settled = stdin.as_ref().ok().copied();
+        match settled {
+            Some((stdin, _)) => self.note_miss(&self.keys.with(stdin), ran),
+            None if kept_status(ran).is_ok() => self.unlearn(how, generation),
+            None => {}
         }
         let done = self.sound(before, ran, stdin).and_then(|sound| {
             let sound = sound?;
@@ -224,9 +226,9 @@ impl Call<'_> {
         }
         drop(lease);
         if done.is_ok()
-            && let Some(stdin) = settled
+            && let Some((stdin, taken)) = settled
         {
-            self.learn(stdin, how, ran.duration, generation);
+            self.learn(stdin, taken, how, ran.duration, generation);
         }
         done
     }
@@ -441,17 +443,36 @@ impl Call<'_> {
     }
 
     /// Keeps what the run taught about the action's stdin.
-    fn learn(&self, stdin: Stdin, how: &How, duration: std::time::Duration, generation: u64) {
+    fn learn(&self, stdin: Stdin, taken: u64, how: &How, duration: std::time::Duration, generation: u64) {
         self.remember_file(how);
         if let Stdin::Bytes(_) = stdin {
             let key = self.keys.with(Stdin::Any);
+            let in_bulk = taken > BULK;
             let known = self.store.manifest(&key).is_ok_and(|manifest| {
                 // The wait is for as long as the command took; a longer one is worth a write.
                 manifest.stdin.reads_all.is_some_and(|known| known >= duration / 2)
+                    && (manifest.stdin.in_bulk || !in_bulk)
             });
             if !known {
-                let _ = self.store.learn(&key, generation, |stdin| stdin.reads_all = Some(duration));
+                let _ = self.store.learn(&key, generation, |stdin| {
+                    stdin.reads_all = stdin.reads_all.max(Some(duration));
+                    stdin.in_bulk |= in_bulk;
+                });
             }
+        }
+    }
+
+    /// Forgets that the action reads to the end: it left something, and a wait for the end is for nothing.
+    fn unlearn(&self, how: &How, generation: u64) {
+        if !matches!(how, How::Stream { .. }) {
+            return;
+        }
+        let key = self.keys.with(Stdin::Any);
+        if self.store.manifest(&key).is_ok_and(|manifest| manifest.stdin.reads_all.is_some()) {
+            let _ = self.store.learn(&key, generation, |stdin| {
+                stdin.reads_all = None;
+                stdin.in_bulk = false;
+            });
         }
     }
 }

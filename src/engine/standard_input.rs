@@ -208,7 +208,7 @@ impl Call<'_> {
     fn look_stream(&mut self, source: Source) -> Looked {
         let any = self.keys.with(Stdin::Any);
         let known = self.store.manifest(&any).unwrap_or_else(|_| Manifest::new(any));
-        let reads_all = known.stdin.reads_all;
+        let (reads_all, in_bulk) = (known.stdin.reads_all, known.stdin.in_bulk);
         if !known.entries.is_empty() {
             // Recorded without a byte taken: whatever stdin has, it stays there.
             let looked = self.look_in(known);
@@ -235,18 +235,20 @@ impl Call<'_> {
         if self.missed == Missed::NeverSeen {
             self.missed = Missed::Stdin;
         }
-        if let Some((digest, length)) = stdin::complete(source) {
-            let key = self.keys.with(Stdin::Bytes(digest));
+        let mut longest = duration.max(SHORTEST_WAIT);
+        if let Some((digest, length)) = stdin::complete(source, &mut longest) {
+            let key = self.keys.with(bytes_or_none(length, digest));
             return match self.try_key(&key, |_| _ = stdin::take(length)) {
                 Some(exit) => Looked::Hit(exit),
                 None => Looked::Miss(Given { how: stream(source, None), key: Some(key) }),
             };
         }
-        let spill = || self.store.temporary("stdin-").map_err(std::io::Error::other).and_then(unlinked);
-        let Ok(ahead) = Ahead::read(self.request.options.stdin_max, duration.max(SHORTEST_WAIT), spill)
-        else {
+        // What is taken cannot be given back, should it leave something after all.
+        if !in_bulk {
             return Looked::Miss(Given { how: stream(source, None), key: None });
-        };
+        }
+        let spill = || self.store.temporary("stdin-").map_err(std::io::Error::other).and_then(unlinked);
+        let ahead = Ahead::read(self.request.options.stdin_max, longest, spill);
         if !ahead.complete {
             return Looked::Miss(Given { how: stream(source, Some(ahead)), key: None });
         }

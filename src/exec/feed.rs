@@ -16,7 +16,7 @@ use crate::sys::pipe::{self, Pipe};
 use crate::sys::poll::{self, Watch};
 
 /// How many bytes a command takes before they are moved in bulk.
-const BULK: u64 = 64 << 10;
+pub const BULK: u64 = 64 << 10;
 /// The smallest capacity a pipe can have: one page, one slot (pipe(7)).
 const ONE_SLOT: usize = 4096;
 /// The capacity asked for in bulk: the default limit for users (/proc/sys/fs/pipe-max-size).

@@ -1,7 +1,7 @@
 //! The caller's stdin: what it is, and what is in it before anything is taken.
 
 use std::fs::File;
-use std::io::{self, Seek, Write};
+use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 use crate::action::digest::{Digest, Digester};
@@ -92,22 +92,71 @@ pub fn look(source: Source) -> Now {
     }
 }
 
-/// Digests all that will ever come out of a pipe, without taking any of it: possible when every writer
-/// has gone and tee(2) shows all that waits.
-pub fn complete(source: Source) -> Option<(Digest, u64)> {
-    let Source::Pipe { named: false } = source else { return None };
-    if !poll::now(0, poll::READ).ok()?.got(poll::HANGUP) {
-        return None;
+/// How long a stream that may be full is waited for: its writer cannot go on before somebody reads.
+const QUIET: Duration = Duration::from_millis(100);
+/// What a socket may hold before it counts as full, in bytes.
+const SOCKET_FULL: u64 = 64 << 10;
+
+/// Digests all that will ever come out of a stream, without taking any of it; waits until all is there,
+/// unless that is more than the stream holds.
+///
+/// Possible when every writer has gone, and tee(2) or MSG_PEEK shows all that waits. Takes the time that
+/// it waited from `longest`.
+pub fn complete(source: Source, longest: &mut Duration) -> Option<(Digest, u64)> {
+    let begun = Instant::now();
+    let complete = wait_for_end(source, *longest).is_ok_and(|ended| ended).then(|| shown(source));
+    *longest = longest.saturating_sub(begun.elapsed());
+    complete?
+}
+
+/// Waits until a stream gets no more; returns `false` when it may be full, or still gets more after this
+/// time.
+fn wait_for_end(source: Source, longest: Duration) -> io::Result<bool> {
+    let changes = poll::Changes::watch(standard(0))?;
+    let capacity = match source {
+        Source::Socket => SOCKET_FULL,
+        _ => pipe::capacity(standard(0))? as u64,
+    };
+    let deadline = Instant::now() + longest;
+    loop {
+        let now = poll::now(0, poll::READ | poll::READ_HANGUP)?;
+        if now.got(poll::HANGUP | poll::READ_HANGUP) {
+            return Ok(true);
+        }
+        let waiting = pipe::waiting(standard(0))?;
+        let left = deadline.saturating_duration_since(Instant::now());
+        if waiting >= capacity || left.is_zero() {
+            return Ok(false);
+        }
+        // A pipe is full when its slots are, and each may be filled by half; a socket counts more than
+        // the bytes. Nothing tells the reader.
+        let may_be_full = source == Source::Socket && waiting > 0 || waiting > capacity / 2;
+        let limit = if may_be_full { left.min(QUIET) } else { left };
+        if !changes.wait(limit)? && may_be_full {
+            return Ok(false);
+        }
     }
+}
+
+/// Digests all that waits in a stream that gets no more.
+fn shown(source: Source) -> Option<(Digest, u64)> {
     let waiting = pipe::waiting(standard(0)).ok()?;
+    let length = usize::try_from(waiting).ok()?;
+    let mut digester = Digester::new();
+    if source == Source::Socket {
+        let mut buffer = vec![0; length];
+        if length > 0 && pipe::peek(standard(0), &mut buffer).ok()?? != length {
+            return None;
+        }
+        digester.update(&buffer);
+        return Some((digester.finish(), waiting));
+    }
     let copy = Pipe::new().ok()?;
     let capacity = pipe::capacity(standard(0)).ok()?;
     pipe::set_capacity(&copy.writer, capacity).ok()?;
-    let length = usize::try_from(waiting).ok()?;
     if pipe::tee(standard(0), &copy.writer, length).ok()?? != length {
         return None;
     }
-    let mut digester = Digester::new();
     let mut buffer = vec![0; (64 << 10).min(length)];
     let mut left = length;
     while left > 0 {
@@ -141,9 +190,11 @@ pub fn take(mut bytes: u64) -> io::Result<()> {
 /// Bytes taken from a stream before the command ran, because it is known to read all of them.
 #[derive(Debug)]
 pub struct Ahead {
-    memory: Vec<u8>,
     file: Option<File>,
-    length: u64,
+    /// How many bytes the file has, the first ones.
+    in_file: u64,
+    /// The others.
+    memory: Vec<u8>,
     digester: Digester,
     /// Whether the end was reached.
     pub complete: bool,
@@ -156,46 +207,54 @@ impl Ahead {
     /// Reads a stream to its end, for at most so many bytes and so long; `spill` gives a file for what is
     /// more than memory should hold.
     ///
-    /// # Errors
-    /// Those of read(2), and of the file.
-    pub fn read(most: u64, longest: Duration, spill: impl FnOnce() -> io::Result<File>) -> io::Result<Self> {
+    /// Whatever goes wrong, what was taken is here: then the end was not reached, and the command finds
+    /// out for itself.
+    pub fn read(most: u64, longest: Duration, spill: impl FnOnce() -> io::Result<File>) -> Self {
         let mut ahead =
-            Self { memory: Vec::new(), file: None, length: 0, digester: Digester::new(), complete: false };
+            Self { file: None, in_file: 0, memory: Vec::new(), digester: Digester::new(), complete: false };
         let mut spill = Some(spill);
         let mut buffer = vec![0; 128 << 10];
         let deadline = Instant::now() + longest;
-        while ahead.length < most {
+        while ahead.length() < most {
             let left = deadline.saturating_duration_since(Instant::now());
             let mut watches = [poll::Watch::new(0, poll::READ)];
-            if left.is_zero() || poll::wait(&mut watches, Some(left))? == 0 {
-                return Ok(ahead);
+            if left.is_zero() || !poll::wait(&mut watches, Some(left)).is_ok_and(|ready| ready > 0) {
+                break;
             }
-            let n = descriptor::read(standard(0), &mut buffer)?;
+            let Ok(n) = descriptor::read(standard(0), &mut buffer) else { break };
             if n == 0 {
                 ahead.complete = true;
-                return Ok(ahead);
+                break;
             }
             ahead.digester.update(&buffer[..n]);
-            ahead.length += n as u64;
-            if ahead.file.is_none() && ahead.memory.len() + n > IN_MEMORY {
-                // What cannot be kept in a file must not be lost: then memory holds it after all.
-                if let Some(Ok(mut file)) = spill.take().map(|spill| spill()) {
-                    file.write_all(&ahead.memory)?;
-                    ahead.memory = Vec::new();
-                    ahead.file = Some(file);
-                }
+            ahead.memory.extend_from_slice(&buffer[..n]);
+            if ahead.memory.len() > IN_MEMORY
+                && let Some(spill) = spill.take()
+            {
+                ahead.file = spill().ok();
             }
-            match &mut ahead.file {
-                Some(file) => file.write_all(&buffer[..n])?,
-                None => ahead.memory.extend_from_slice(&buffer[..n]),
+            if (ahead.file.is_some() || spill.is_none()) && !ahead.spill() {
+                break;
             }
         }
-        Ok(ahead)
+        ahead
+    }
+
+    /// Moves what is in memory to the file; returns `false` when it cannot, and it stays in memory.
+    fn spill(&mut self) -> bool {
+        let Some(file) = &mut self.file else { return false };
+        // What a write that failed half-way left lies behind what counts, and is not read.
+        if file.write_all(&self.memory).is_err() {
+            return false;
+        }
+        self.in_file += self.memory.len() as u64;
+        self.memory.clear();
+        true
     }
 
     /// Returns how many bytes were taken.
     pub fn length(&self) -> u64 {
-        self.length
+        self.in_file + self.memory.len() as u64
     }
 
     /// Returns the digest of the bytes.
@@ -203,32 +262,24 @@ impl Ahead {
         self.digester.finish()
     }
 
-    /// Copies bytes from an offset into the buffer and returns how many.
+    /// Copies bytes from an offset into the buffer and returns how many; 0 behind the last.
     ///
     /// # Errors
-    /// Those of pread(2).
+    /// Those of pread(2); `UnexpectedEof` when somebody cut the file.
     pub fn copy(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        if let Some(file) = &self.file {
-            return descriptor::read_at(file, buffer, offset);
+        if let Some(file) = &self.file
+            && offset < self.in_file
+        {
+            let most = buffer.len().min(usize::try_from(self.in_file - offset).unwrap_or(usize::MAX));
+            return match descriptor::read_at(file, &mut buffer[..most], offset)? {
+                0 => Err(io::ErrorKind::UnexpectedEof.into()),
+                n => Ok(n),
+            };
         }
-        let rest = usize::try_from(offset).ok().and_then(|offset| self.memory.get(offset..)).unwrap_or(&[]);
+        let offset = usize::try_from(offset - self.in_file).ok();
+        let rest = offset.and_then(|offset| self.memory.get(offset..)).unwrap_or(&[]);
         let n = rest.len().min(buffer.len());
         buffer[..n].copy_from_slice(&rest[..n]);
         Ok(n)
-    }
-
-    /// Returns a file with the bytes at its beginning, if they are in one.
-    ///
-    /// # Errors
-    /// Those of lseek(2).
-    pub fn rewound(&self) -> io::Result<Option<&File>> {
-        match &self.file {
-            None => Ok(None),
-            Some(file) => {
-                let mut handle = file;
-                handle.rewind()?;
-                Ok(Some(file))
-            }
-        }
     }
 }

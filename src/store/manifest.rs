@@ -51,6 +51,8 @@ pub struct Manifest {
 pub struct StdinKnown {
     /// It reads to the end, and took this long when it did.
     pub reads_all: Option<Duration>,
+    /// What it read was so much that it was moved in bulk: what is read ahead of it need not be given back.
+    pub in_bulk: bool,
     /// Large files that were stdin, by stat identity.
     pub files: Vec<(Identity, Digest)>,
 }
@@ -281,7 +283,8 @@ impl Manifest {
     pub fn encode(&self, root: Option<&Path>) -> Vec<u8> {
         let mut w = Writer::starting_with(MAGIC);
         w.raw(self.key.as_bytes());
-        w.optional_duration(self.stdin.reads_all).number(self.stdin.files.len() as u64);
+        w.optional_duration(self.stdin.reads_all).byte(self.stdin.in_bulk.into());
+        w.number(self.stdin.files.len() as u64);
         for (identity, digest) in &self.stdin.files {
             w.identity(identity).digest(digest);
         }
@@ -340,6 +343,7 @@ impl Manifest {
         let key = ActionKey::from_bytes(*r.digest()?.as_bytes());
         let stdin = StdinKnown {
             reads_all: r.optional_duration()?,
+            in_bulk: r.byte()? != 0,
             files: r.list(|r| Ok((r.identity()?, r.digest()?)))?,
         };
         let subjects = r.list(|r| {

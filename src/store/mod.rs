@@ -148,11 +148,13 @@ impl Store {
             Some(found) if found > FORMAT => {
                 return Err(Trouble::Newer { path: self.path.clone(), found, known: FORMAT });
             }
-            Some(_) => {}
+            // A part that somebody removed is made again: that costs entries, not the store.
+            Some(_) => {
+                self.make_directories()?;
+                self.write_new("generation", b"0\n")?;
+            }
             None => {
-                for directory in ["manifests", "outcomes", "blobs", "leases", "tmp"] {
-                    location::make(&self.path.join(directory))?;
-                }
+                self.make_directories()?;
                 self.write_new("CACHEDIR.TAG", TAG.as_bytes())?;
                 self.write_new("generation", b"0\n")?;
                 self.write_new("FORMAT", format!("{FORMAT}\n").as_bytes())?;
@@ -162,6 +164,13 @@ impl Store {
             && let Found::Sound(id) = location::check(&self.path, user)?
         {
             self.id = Some(id);
+        }
+        Ok(())
+    }
+
+    fn make_directories(&self) -> Result<(), Trouble> {
+        for directory in ["manifests", "outcomes", "blobs", "leases", "tmp"] {
+            location::make(&self.path.join(directory))?;
         }
         Ok(())
     }

@@ -1,8 +1,10 @@
 //! poll(2): waiting until one of several descriptors is ready.
 
 use std::io;
-use std::os::fd::RawFd;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
+
+use rustix::event::epoll;
 
 /// There is something to read, or the end.
 pub const READ: i16 = libc::POLLIN;
@@ -10,6 +12,8 @@ pub const READ: i16 = libc::POLLIN;
 pub const WRITE: i16 = libc::POLLOUT;
 /// The other end has gone (always reported).
 pub const HANGUP: i16 = libc::POLLHUP;
+/// The peer of a socket will write no more.
+pub const READ_HANGUP: i16 = libc::POLLRDHUP;
 /// The reader of a pipe has gone, or an error (always reported).
 pub const ERROR: i16 = libc::POLLERR;
 
@@ -85,4 +89,40 @@ pub fn now(fd: RawFd, events: i16) -> io::Result<Watch> {
     let mut watches = [Watch::new(fd, events)];
     wait(&mut watches, Some(Duration::ZERO))?;
     Ok(watches[0])
+}
+
+/// A descriptor of which each change is told once: more to read, or the end.
+///
+/// poll(2) tells only that there is something, again and again (epoll(7), EPOLLET).
+#[derive(Debug)]
+pub struct Changes {
+    epoll: OwnedFd,
+}
+
+impl Changes {
+    /// Begins to watch a pipe or socket.
+    ///
+    /// # Errors
+    /// Those of epoll_create1(2) and epoll_ctl(2).
+    pub fn watch(fd: impl AsFd) -> io::Result<Self> {
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        let flags = epoll::EventFlags::IN | epoll::EventFlags::RDHUP | epoll::EventFlags::ET;
+        epoll::add(&epoll, fd, epoll::EventData::new_u64(0), flags)?;
+        Ok(Self { epoll })
+    }
+
+    /// Waits for the next change; returns `false` when there was none in this time.
+    ///
+    /// # Errors
+    /// Those of epoll_wait(2), but for EINTR, which is one more reason to look again.
+    pub fn wait(&self, limit: Duration) -> io::Result<bool> {
+        let ready = wait(&mut [Watch::new(self.epoll.as_raw_fd(), READ)], Some(limit))?;
+        let mut events =
+            [epoll::Event { flags: epoll::EventFlags::empty(), data: epoll::EventData::new_u64(0) }];
+        let none = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
+        match epoll::wait(&self.epoll, &mut events[..], Some(&none)) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(ready > 0),
+            Err(error) => Err(error.into()),
+        }
+    }
 }
