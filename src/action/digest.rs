@@ -78,7 +78,7 @@ impl fmt::Debug for Digest {
 }
 
 /// Digests content as it passes.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Digester(Box<blake3::Hasher>);
 
 impl Digester {

@@ -112,7 +112,7 @@ pub enum Unrecorded {
     PipeHeld,
     /// The command talked with the person at the terminal.
     Interactive,
-    /// The same command is being run, by this call itself or by another.
+    /// The same command is being run, by this call itself or by one that cannot be waited for.
     SameKey,
     /// Standard input was neither left alone nor read to its end.
     Stdin(&'static str),

@@ -11,7 +11,8 @@ use crate::action::input::Inputs;
 use crate::action::key::{Action, Directory};
 use crate::action::name::{Name, split_named};
 use crate::action::program::{self, NotRunnable};
-use crate::config::{Clock, Config, Environment, ExitCodes, Mode, Place, ttl};
+use crate::config::ttl::{self, BadTtl};
+use crate::config::{Clock, Config, Environment, ExitCodes, Mode, Place};
 use crate::engine::{self, Exit, Options, Request};
 use crate::error::{Error, Kind};
 use crate::exec::key_command;
@@ -215,6 +216,7 @@ pub fn run(args: RunArgs, config: Config, around: &Surroundings, ui: &Ui) -> Res
         options: &options,
         inherited: &around.inherited,
         now: &|| around.clock.now(),
+        held: around.environment.get(engine::HELD),
     };
     let store = config
         .store
@@ -252,9 +254,12 @@ fn options(args: &RunArgs, config: &Config, program: &Path) -> Result<Options, E
 }
 
 fn parse_ttl(text: &str) -> Result<Option<std::time::Duration>, Error> {
-    ttl::parse(text).map_err(|error| {
-        Error::new(Kind::Failed, format_args!("`--ttl {text}`: {error}; the command was not run"))
-            .hint(error.hint())
+    ttl::parse(text).map_err(|bad| {
+        let what = match &bad {
+            BadTtl::Zero(_) => format!("`--ttl {text}` would keep nothing"),
+            BadTtl::Duration(bad) => format!("`--ttl {text}`: {bad}"),
+        };
+        Error::new(Kind::Failed, format_args!("{what}; the command was not run")).hint(bad.hint())
     })
 }
 

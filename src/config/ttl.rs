@@ -20,7 +20,9 @@ impl BadTtl {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Duration(bad) => bad.hint(),
-            Self::Zero(_) => "`MEMO_MODE=off` runs without the store",
+            Self::Zero(_) => {
+                "`MEMO_MODE=off` runs without the store, `--refresh` runs again and keeps the result"
+            }
         }
     }
 }
@@ -50,6 +52,9 @@ mod tests {
         assert_eq!(parse("soon").unwrap_err().to_string(), "invalid duration `soon`");
         let zero = parse("0s").unwrap_err();
         assert_eq!(zero.to_string(), "`0s` would keep nothing");
-        assert_eq!(zero.hint(), "`MEMO_MODE=off` runs without the store");
+        assert_eq!(
+            zero.hint(),
+            "`MEMO_MODE=off` runs without the store, `--refresh` runs again and keeps the result"
+        );
     }
 }

@@ -34,6 +34,8 @@ impl Call<'_> {
 
     pub(super) fn look_in(&mut self, mut manifest: Manifest) -> Result<Hit, Missed> {
         let mut damaged = None;
+        self.seen.retain(|(seen, _)| *seen != manifest.key);
+        self.seen.push((manifest.key, manifest.ids()));
         loop {
             let mut scene = self.scene();
             let now = scene.now;

@@ -2,6 +2,9 @@
 //! then everything is looked at again, and what is sound is recorded.
 
 use std::cell::RefCell;
+use std::ffi::{CString, OsStr};
+use std::fs::File;
+use std::io::{Seek, SeekFrom};
 use std::path::PathBuf;
 
 use crate::action::digest::Digest;
@@ -13,22 +16,24 @@ use crate::action::reason::{Missed, Unrecorded};
 use crate::action::words::{Settled, Snapshot};
 use crate::config::Mode;
 use crate::error::Error;
-use crate::exec::capture::{self, Input, Plan, Ran};
+use crate::exec::capture::{self, Input, Notice, Plan, Ran};
 use crate::exec::feed::{Feed, Taken as StdinTaken};
 use crate::exec::transcript::{Spool, Spooled};
 use crate::fault;
 use crate::replay::outputs::follows_mask;
 use crate::store::journal::{Event, Record};
-use crate::store::lease::{Lease, Taken};
+use crate::store::lease::{Lease, Taken, Written};
 use crate::store::outcome::{Outcome, OutcomeId, Output, OutputKind, Shown, Transcript};
 use crate::store::temporary::Temporary;
-use crate::store::{Commit, NotCommitted};
+use crate::store::verdict::Verdict;
+use crate::store::{Commit, NotCommitted, Store};
 use crate::sys::descriptor::{self, standard};
 use crate::sys::process::Ended;
 use crate::sys::{file, signal};
 
 use super::hit::undelivered;
 use super::standard_input::{Given, How, bytes_or_none};
+use super::wait::{HELD, Turn};
 use super::{Call, Exit, bad_input, launch, not_cached, not_started, say_unrecorded, unrecorded};
 
 /// The longest transcript that is kept, in bytes: a quarter of the store's size.
@@ -45,7 +50,6 @@ impl Call<'_> {
         if self.request.options.only_cached {
             return Err(not_cached(&self.missed));
         }
-        self.ui.verbose(format_args!("miss: {}", self.missed));
         if self.request.options.mode == Mode::ReadOnly {
             return self.give_up(given, Unrecorded::ReadOnly);
         }
@@ -56,32 +60,32 @@ impl Call<'_> {
         }
         self.hidden.store = self.store.id();
         let generation = self.store.generation();
-        let lease = match given.key.map(|key| self.store.lease(&key)) {
+        let lease = match given.key.map(|key| self.turn(&key, &given)) {
             None => None,
-            Some(Ok(Taken::Ours(lease))) => Some(lease),
-            Some(Ok(Taken::Held)) => return self.give_up(given, Unrecorded::SameKey),
-            Some(Err(trouble)) => {
-                self.ui.warning(format_args!("running without the store: {trouble}"), Some(&trouble.hint()));
-                return self.give_up(given, Unrecorded::Store(trouble.to_string()));
-            }
+            Some(Turn::Run(lease)) => Some(lease),
+            Some(Turn::Answered(exit)) => return exit,
+            Some(Turn::Alone(why)) => return self.give_up(given, why),
         };
         let before = match self.before()? {
             Ok(before) => before,
             Err(why) => {
-                // Now, not by its destructor: the command is about to take this process over.
-                drop(lease);
+                // Now: the command is about to take this process over, and nobody need wait for it.
+                if let Some(lease) = lease {
+                    lease.release(Verdict::Unshared);
+                }
                 return self.give_up(given, why);
             }
         };
-        let spool_file = RefCell::new(None);
-        let (ran, how) = match self.capture(given, lease.as_ref(), &spool_file)? {
+        self.ui.verbose(format_args!("miss: {}", self.missed));
+        let run = Spooling { lease: RefCell::new(lease), temporary: RefCell::new(None) };
+        let (mut ran, how) = match self.capture(given, &run)? {
             Captured::Ran(ran, how) => (*ran, how),
             Captured::Failed(error) => return Err(error),
         };
         fault::point("miss.ran");
         let exit = self.exit(&ran);
-        let recorded = self.record(before, ran, how, lease, &spool_file, generation);
-        if let Err(why) = recorded {
+        let transcript = std::mem::replace(&mut ran.transcript, Spooled::TooLarge);
+        if let Err(why) = self.record(before, &ran, transcript, &how, run, generation) {
             if let Unrecorded::Store(trouble) = &why {
                 self.ui.warning(
                     format_args!("not recorded: {trouble}"),
@@ -100,8 +104,10 @@ impl Call<'_> {
         if !matches!(given.how, How::Stream { ahead: Some(_), .. }) {
             return unrecorded(self.request, why, self.ui);
         }
+        self.ui.verbose(format_args!("miss: {}", self.missed));
         say_unrecorded(&why, self.ui);
-        match self.capture(given, None, &RefCell::new(None))? {
+        let nowhere = Spooling { lease: RefCell::new(None), temporary: RefCell::new(None) };
+        match self.capture(given, &nowhere)? {
             Captured::Ran(ran, _) => self.exit(&ran),
             Captured::Failed(error) => Err(error),
         }
@@ -121,15 +127,15 @@ impl Call<'_> {
         Ok(Snapshot::take(&self.candidates, &mut scene).map(|words| Before { observations, words }))
     }
 
-    fn capture(
-        &self,
-        given: Given,
-        lease: Option<&Lease>,
-        spool_file: &RefCell<Option<Temporary>>,
-    ) -> Result<Captured, Error> {
+    fn capture(&self, given: Given, run: &Spooling) -> Result<Captured, Error> {
         let terminal = matches!(given.how, How::Terminal);
         let mut launch = launch(self.request)?;
         launch.die_with_parent = true;
+        if let Some(key) = given.key {
+            let outer = [HELD.as_bytes(), b"="].concat();
+            launch.environment.retain(|entry| !entry.as_bytes().starts_with(&outer));
+            launch.environment.extend(held(self.request.held, &key));
+        }
         let failed = |error: &std::io::Error| Ok(Captured::Failed(not_started(self.request, error)));
         let (input, how) = match given.how {
             How::Null => (Input::Null, How::Null),
@@ -141,17 +147,19 @@ impl Call<'_> {
         };
         let merged = self.request.action.streams == crate::action::key::Streams::Merged;
         let plan = Plan { launch, input, merged, terminal };
-        let spool = Spool::new(LONGEST_TRANSCRIPT, || match lease {
-            Some(lease) => lease.file().try_clone(),
-            None => {
-                let temporary = self.store.temporary("spool-").map_err(std::io::Error::other)?;
-                let file = temporary.file.try_clone()?;
-                *spool_file.borrow_mut() = Some(temporary);
-                Ok(file)
-            }
-        });
+        let head = run.lease.borrow().as_ref().map_or(Vec::new(), |lease| lease.head().to_vec());
+        let spool = Spool::new(LONGEST_TRANSCRIPT, &head, || run.open(&self.store));
         self.started.set(true);
-        match capture::run(plan, spool, self.request.inherited) {
+        let notice = |notice| {
+            // Nobody need wait any longer; the command runs on.
+            if let Some(lease) = run.lease.take() {
+                lease.release(match notice {
+                    Notice::ReaderGone => Verdict::Void,
+                    Notice::NotKept => Verdict::Unshared,
+                });
+            }
+        };
+        match capture::run(plan, spool, self.request.inherited, notice) {
             Ok(ran) => Ok(Captured::Ran(Box::new(ran), how)),
             Err(error) => failed(&error),
         }
@@ -170,31 +178,67 @@ impl Call<'_> {
         })
     }
 
+    /// Records the run, and tells those who wait what became of it.
     fn record(
         &self,
         before: Before,
-        ran: Ran,
-        how: How,
-        lease: Option<Lease>,
-        spool_file: &RefCell<Option<Temporary>>,
+        ran: &Ran,
+        transcript: Spooled,
+        how: &How,
+        run: Spooling,
         generation: u64,
     ) -> Result<(), Unrecorded> {
-        let now = (self.request.now)();
-        let amount = u64::try_from(ran.duration.as_nanos()).unwrap_or(u64::MAX);
-        let status = self.kept_status(&ran)?;
-        let (stdin, taken) = self.stdin_of(&ran, &how)?;
-        let key = self.keys.with(stdin);
-        let none = OutcomeId(Digest::from_bytes([0; 32]));
-        let missed = Record {
-            event: Event::Miss,
-            reason: self.missed.number(),
-            time: now,
-            key,
-            outcome: none,
-            amount,
+        let Spooling { lease, temporary } = run;
+        let (mut lease, temporary) = (lease.into_inner(), temporary.into_inner());
+        let stdin = self.stdin_of(ran, how);
+        let settled = stdin.as_ref().ok().map(|(stdin, _)| *stdin);
+        if let Some(stdin) = settled {
+            self.note_miss(&self.keys.with(stdin), ran);
+        }
+        let done = self.sound(before, ran, stdin).and_then(|sound| {
+            let sound = sound?;
+            self.commit(sound, ran, &transcript, &mut lease, temporary.as_ref(), generation)
+        });
+        let verdict = match &done {
+            Ok(()) => Verdict::Recorded,
+            // Nothing it depends on changed, so that it is the answer to whoever asked meanwhile.
+            Err(Unrecorded::ExitStatus(status)) => Verdict::Status(*status),
+            Err(Unrecorded::Signal(_) | Unrecorded::ReaderGone | Unrecorded::InputChangedMeanwhile(_)) => {
+                Verdict::Void
+            }
+            Err(_) => Verdict::Unshared,
         };
-        let _ = self.store.journal.append(&missed);
+        if let Some(lease) = lease.as_mut().filter(|lease| lease.is_current()) {
+            conclude(lease, verdict, &transcript);
+        }
+        drop(lease);
+        if done.is_ok()
+            && let Some(stdin) = settled
+        {
+            self.learn(stdin, how, ran.duration, generation);
+        }
+        done
+    }
 
+    fn note_miss(&self, key: &ActionKey, ran: &Ran) {
+        let none = OutcomeId(Digest::from_bytes([0; 32]));
+        let amount = u64::try_from(ran.duration.as_nanos()).unwrap_or(u64::MAX);
+        let (reason, time) = (self.missed.number(), (self.request.now)());
+        let record = Record { event: Event::Miss, reason, time, key: *key, outcome: none, amount };
+        let _ = self.store.journal.append(&record);
+    }
+
+    /// Makes sure that the run says something about the command and that nothing it depends on changed.
+    /// The inner error is about a run that failed, and of which that holds all the same.
+    fn sound(
+        &self,
+        before: Before,
+        ran: &Ran,
+        stdin: Result<(Stdin, u64), Unrecorded>,
+    ) -> Result<Result<Sound, Unrecorded>, Unrecorded> {
+        let status = kept_status(ran)?;
+        let (stdin, taken) = stdin?;
+        let key = self.keys.with(stdin);
         let mut scene = self.scene();
         for observation in &before.observations {
             if difference(observation, &mut scene).is_some() {
@@ -205,9 +249,26 @@ impl Call<'_> {
         let known =
             |path: &std::path::Path, digest: &_| manifest.as_ref().is_some_and(|m| m.is_output(path, digest));
         let settled = before.words.settle(&mut scene, known)?;
+        if !self.request.options.cache_exit.contains(status) {
+            return Ok(Err(Unrecorded::ExitStatus(status)));
+        }
         let mut observations = before.observations;
         observations.extend(settled.observations.iter().cloned());
+        Ok(Ok(Sound { key, status, taken, observations, settled }))
+    }
 
+    fn commit(
+        &self,
+        sound: Sound,
+        ran: &Ran,
+        transcript: &Spooled,
+        lease: &mut Option<Lease>,
+        temporary: Option<&Temporary>,
+        generation: u64,
+    ) -> Result<(), Unrecorded> {
+        let Sound { key, status, taken, observations, settled } = sound;
+        let now = (self.request.now)();
+        let (transcript, file) = keep_transcript(transcript, lease.as_mut(), temporary)?;
         let path = self.store.lease_path(&key);
         let early = lease.as_ref().filter(|lease| lease.path() == path);
         // What stdin turned out to be may give another key than was expected.
@@ -218,7 +279,6 @@ impl Call<'_> {
                 Late::Answered => return Ok(()),
             },
         };
-        let (transcript, transcript_file) = self.transcript(ran.transcript, lease.as_ref(), spool_file)?;
         let outputs = self.outputs(&settled)?;
         fault::point("miss.outputs");
         let outcome = Outcome {
@@ -231,40 +291,12 @@ impl Call<'_> {
             outputs,
             shown: self.shown(),
         };
-        let commit = Commit { outcome, observations, transcript: transcript_file };
-        let committed = self.store.commit(&key, commit, early.or(late.as_ref()), generation, now);
-        drop((lease, late));
-        committed.map_err(|error| match error {
+        let commit = Commit { outcome, observations, transcript: file };
+        self.store.commit(&key, commit, early.or(late.as_ref()), generation, now).map_err(|error| match error
+        {
             NotCommitted::Cleared => Unrecorded::Unkeyed("it was cleared while it ran".to_owned()),
             NotCommitted::Trouble(trouble) => Unrecorded::Store(trouble.to_string()),
-        })?;
-        self.learn(stdin, &how, ran.duration, generation);
-        Ok(())
-    }
-
-    /// Returns the exit status, if the run is one to be kept.
-    fn kept_status(&self, ran: &Ran) -> Result<u8, Unrecorded> {
-        let status = match ran.ended {
-            Ended::Signal(signal) => return Err(Unrecorded::Signal(signal)),
-            Ended::Exit(status) => status,
-        };
-        if let Some(signal) = ran.signalled {
-            return Err(Unrecorded::Signal(signal));
-        }
-        if ran.reader_gone || ran.undelivered.is_some() {
-            return Err(Unrecorded::ReaderGone);
-        }
-        if ran.held {
-            return Err(Unrecorded::PipeHeld);
-        }
-        if ran.interactive {
-            return Err(Unrecorded::Interactive);
-        }
-        if self.request.options.cache_exit.contains(status) {
-            Ok(status)
-        } else {
-            Err(Unrecorded::ExitStatus(status))
-        }
+        })
     }
 
     /// Returns the stdin the run had, and what a hit has to do to it.
@@ -306,30 +338,8 @@ impl Call<'_> {
                     && manifest.is_ok_and(|manifest| manifest.find(&mut scene, |_| Ok(())).is_ok());
                 Ok(if answered { Late::Answered } else { Late::Lease(lease) })
             }
-            Ok(Taken::Held) => Err(Unrecorded::SameKey),
+            Ok(Taken::Held(_)) => Err(Unrecorded::SameKey),
             Err(trouble) => Err(Unrecorded::Store(trouble.to_string())),
-        }
-    }
-
-    fn transcript(
-        &self,
-        spooled: Spooled,
-        lease: Option<&Lease>,
-        spool_file: &RefCell<Option<Temporary>>,
-    ) -> Result<(Transcript, Option<(PathBuf, Digest)>), Unrecorded> {
-        match spooled {
-            Spooled::Inline(bytes) => Ok((Transcript::Inline(bytes), None)),
-            Spooled::TooLarge => Err(Unrecorded::TooLarge),
-            Spooled::Failed(error) => Err(Unrecorded::Store(super::system_text(&error))),
-            Spooled::InFile { digest, length } => {
-                let temporary = spool_file.borrow();
-                let path = match (temporary.as_ref(), lease) {
-                    (Some(temporary), _) => temporary.path().to_owned(),
-                    (None, Some(lease)) => lease.path().to_owned(),
-                    (None, None) => return Err(Unrecorded::Store("the spool is gone".to_owned())),
-                };
-                Ok((Transcript::Blob { digest, length }, Some((path, digest))))
-            }
         }
     }
 
@@ -433,6 +443,100 @@ impl Call<'_> {
             }
         }
     }
+}
+
+/// Where the transcript of a run is written.
+struct Spooling {
+    lease: RefCell<Option<Lease>>,
+    temporary: RefCell<Option<Temporary>>,
+}
+
+impl Spooling {
+    /// Returns the file of the lease, or where there is none yet, one of its own.
+    fn open(&self, store: &Store) -> std::io::Result<File> {
+        if let Some(lease) = self.lease.borrow().as_ref() {
+            let mut file = lease.file().try_clone()?;
+            file.seek(SeekFrom::Start(lease.head().len() as u64))?;
+            return Ok(file);
+        }
+        let temporary = store.temporary("spool-").map_err(std::io::Error::other)?;
+        let file = temporary.file.try_clone()?;
+        self.temporary.replace(Some(temporary));
+        Ok(file)
+    }
+}
+
+/// A run that may be recorded.
+struct Sound {
+    key: ActionKey,
+    status: u8,
+    taken: u64,
+    observations: Vec<Observation>,
+    settled: Settled,
+}
+
+/// Returns the exit status of a run that says something about the command.
+fn kept_status(ran: &Ran) -> Result<u8, Unrecorded> {
+    let status = match ran.ended {
+        Ended::Signal(signal) => return Err(Unrecorded::Signal(signal)),
+        Ended::Exit(status) => status,
+    };
+    if let Some(signal) = ran.signalled {
+        return Err(Unrecorded::Signal(signal));
+    }
+    if ran.reader_gone || ran.undelivered.is_some() {
+        return Err(Unrecorded::ReaderGone);
+    }
+    if ran.held {
+        return Err(Unrecorded::PipeHeld);
+    }
+    if ran.interactive { Err(Unrecorded::Interactive) } else { Ok(status) }
+}
+
+/// Returns the transcript as an outcome has it, and the file that is to become its blob.
+fn keep_transcript(
+    spooled: &Spooled,
+    lease: Option<&mut Lease>,
+    temporary: Option<&Temporary>,
+) -> Result<(Transcript, Option<(PathBuf, Digest)>), Unrecorded> {
+    match (spooled, temporary, lease) {
+        (Spooled::Inline(bytes), ..) => Ok((Transcript::Inline(bytes.clone()), None)),
+        (Spooled::TooLarge, ..) => Err(Unrecorded::TooLarge),
+        (Spooled::Failed(error), ..) => Err(Unrecorded::Store(super::system_text(error))),
+        (Spooled::InFile { digester, length }, Some(temporary), _) => {
+            let digest = digester.finish();
+            Ok((Transcript::Blob { digest, length: *length }, Some((temporary.path().to_owned(), digest))))
+        }
+        (Spooled::InFile { digester, length }, None, Some(lease)) => {
+            let written = Written { digester: digester.clone(), length: *length };
+            // The verdict stands in the file before its digest becomes its name.
+            let (digest, length) = lease
+                .conclude(Verdict::Recorded, Some(&written))
+                .map_err(|error| Unrecorded::Store(super::system_text(&error)))?;
+            Ok((Transcript::Blob { digest, length }, Some((lease.path().to_owned(), digest))))
+        }
+        (Spooled::InFile { .. }, None, None) => Err(Unrecorded::Store("the spool is gone".to_owned())),
+    }
+}
+
+/// Writes the verdict for those who wait, with the transcript when that is their answer.
+fn conclude(lease: &mut Lease, verdict: Verdict, transcript: &Spooled) {
+    let written = match (verdict, transcript) {
+        (Verdict::Status(_), Spooled::Inline(bytes)) => lease.write_transcript(bytes).ok(),
+        (Verdict::Status(_), Spooled::InFile { digester, length }) => {
+            Some(Written { digester: digester.clone(), length: *length })
+        }
+        _ => None,
+    };
+    // Without a verdict those who wait run the command themselves.
+    let _ = lease.conclude(verdict, written.as_ref());
+}
+
+/// Returns the variable that tells calls inside the command which keys are being run.
+fn held(outer: Option<&OsStr>, key: &ActionKey) -> Option<CString> {
+    let outer = outer.map_or(&b""[..], |outer| outer.as_encoded_bytes());
+    let colon: &[u8] = if outer.is_empty() { b"" } else { b":" };
+    CString::new([HELD.as_bytes(), b"=", outer, colon, key.to_string().as_bytes()].concat()).ok()
 }
 
 enum Late {

@@ -7,6 +7,9 @@
 mod hit;
 mod miss;
 mod standard_input;
+mod wait;
+
+pub use wait::HELD;
 
 use std::cell::Cell;
 use std::ffi::{OsStr, OsString};
@@ -25,6 +28,7 @@ use crate::error::{Error, Kind};
 use crate::exec::launch;
 use crate::store::Store;
 use crate::store::location::Trouble;
+use crate::store::outcome::OutcomeId;
 use crate::sys::process::{Launch, is_not_found, is_too_long};
 use crate::sys::startup::Inherited;
 use crate::ui::Ui;
@@ -78,6 +82,8 @@ pub struct Request<'a> {
     pub inherited: &'a Inherited,
     /// The clock.
     pub now: &'a dyn Fn() -> Timestamp,
+    /// The keys that calls above this one are running (`MEMO_HELD`), separated by colons.
+    pub held: Option<&'a OsStr>,
 }
 
 /// Answers a call from the store, or runs it and records it.
@@ -240,6 +246,8 @@ struct Call<'a> {
     hidden: Hidden,
     /// Why the last lookup missed.
     missed: Missed,
+    /// Which outcomes were there when a key was looked up.
+    seen: Vec<(ActionKey, Vec<OutcomeId>)>,
     /// Set before the first byte is replayed and before the command is started.
     started: &'a Cell<bool>,
 }
@@ -266,6 +274,7 @@ impl<'a> Call<'a> {
             candidates,
             hidden,
             missed: Missed::NeverSeen,
+            seen: Vec::new(),
             started,
         }
     }

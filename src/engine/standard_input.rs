@@ -38,6 +38,17 @@ pub(super) struct Given {
     pub(super) key: Option<ActionKey>,
 }
 
+impl Given {
+    /// Does to stdin what the run that is replayed did.
+    pub(super) fn take(&self, taken: u64) {
+        match &self.how {
+            How::File { .. } => _ = descriptor::set_offset(standard(0), taken),
+            How::Stream { ahead: None, .. } if self.key.is_some() => _ = stdin::take(taken),
+            _ => {}
+        }
+    }
+}
+
 /// How stdin reaches the command.
 pub(super) enum How {
     /// It is `/dev/null`.
@@ -109,7 +120,7 @@ impl Call<'_> {
     }
 
     /// Serves a hit under a key; notes why there is none. `take` does to stdin what the run did.
-    fn try_key(&mut self, key: &ActionKey, take: impl FnOnce(u64)) -> Option<Result<Exit, Error>> {
+    pub(super) fn try_key(&mut self, key: &ActionKey, take: impl FnOnce(u64)) -> Option<Result<Exit, Error>> {
         let looked = self.look(key);
         self.try_hit(looked, take)
     }

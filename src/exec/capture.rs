@@ -54,6 +54,15 @@ pub struct Plan {
     pub terminal: bool,
 }
 
+/// What others who want the same result should know while the command still runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// A reader of the output went away.
+    ReaderGone,
+    /// The transcript is not kept any more.
+    NotKept,
+}
+
 /// How a run went.
 #[derive(Debug)]
 pub struct Ran {
@@ -232,6 +241,21 @@ impl Channel {
     }
 }
 
+/// The record that says that the command waits for its own reader.
+pub const STALLED: u8 = 4;
+/// How long a reader may keep the command waiting before others are told not to wait with it.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What happens while a command runs.
+enum Event<'a> {
+    /// It wrote something to a stream.
+    Output(u8, &'a [u8]),
+    /// Its reader has kept it waiting.
+    Stalled,
+    /// Its reader has gone.
+    ReaderGone,
+}
+
 /// The signals that are passed on, and the two that memo itself needs.
 const HELD: [i32; 8] = [
     signal::CHLD,
@@ -252,6 +276,7 @@ pub fn run(
     mut plan: Plan,
     mut spool: Spool<impl FnOnce() -> io::Result<File>>,
     inherited: &Inherited,
+    mut notice: impl FnMut(Notice),
 ) -> io::Result<Ran> {
     let (channels, writers) = connect(&mut plan, inherited)?;
     let null = if matches!(plan.input, Input::Null) { Some(descriptor::null()?) } else { None };
@@ -282,7 +307,18 @@ pub fn run(
         signalled: None,
         held: false,
     };
-    running.follow(|stream, bytes| spool.push(stream, bytes))?;
+    let mut kept = true;
+    running.follow(|event| {
+        match event {
+            Event::Output(stream, bytes) => spool.push(stream, bytes),
+            Event::Stalled => spool.mark(STALLED),
+            Event::ReaderGone => notice(Notice::ReaderGone),
+        }
+        if kept && !spool.is_kept() {
+            kept = false;
+            notice(Notice::NotKept);
+        }
+    })?;
     let gone = running.channels.iter().any(|channel| channel.reader_gone);
     Ok(Ran {
         ended: running.ended.unwrap_or(Ended::Exit(0)),
@@ -336,9 +372,10 @@ struct Running {
 
 impl Running {
     /// Follows the command until it has ended and its outputs are at their ends.
-    fn follow(&mut self, mut keep: impl FnMut(u8, &[u8])) -> io::Result<()> {
+    fn follow(&mut self, mut tell: impl FnMut(Event<'_>)) -> io::Result<()> {
         let mut buffer = vec![0; BUFFER];
         let mut quiet = GRACE;
+        let mut stalled = false;
         while self.ended.is_none() || self.channels.iter().any(|channel| !channel.is_over()) {
             let mut watches = Vec::with_capacity(8);
             watches.push(Watch::new(self.signals.raw(), poll::READ));
@@ -349,13 +386,20 @@ impl Running {
             }
             // Only an empty pipe counts towards the grace; bytes that the user does not take yet do not.
             let waits_for_user = self.channels.iter().any(|channel| !channel.pending.is_empty());
-            let limit = (self.ended.is_some() && !waits_for_user && !self.held).then_some(quiet);
+            let grace = self.ended.is_some() && !waits_for_user && !self.held;
+            let patience = waits_for_user && !stalled && !self.held;
+            let limit = if patience { Some(PATIENCE) } else { grace.then_some(quiet) };
             let before = Instant::now();
             let ready = poll::wait(&mut watches, limit)?;
-            if limit.is_some() {
+            if patience && ready == 0 {
+                stalled = true;
+                tell(Event::Stalled);
+                continue;
+            }
+            if grace {
                 quiet = quiet.saturating_sub(before.elapsed());
             }
-            if ready == 0 || limit.is_some() && quiet.is_zero() && !self.any_output(&watches) {
+            if ready == 0 || grace && quiet.is_zero() && !self.any_output(&watches) {
                 if self.leave_behind()? {
                     return Ok(());
                 }
@@ -364,6 +408,7 @@ impl Running {
             if watches[0].any() {
                 self.take_signals();
             }
+            let had_readers = !self.reader_gone();
             for (channel, pair) in self.channels.iter_mut().zip(watches[1..streams].chunks_exact(2)) {
                 if pair[1].got(poll::WRITE) && !channel.pending.is_empty() {
                     channel.flush();
@@ -374,11 +419,14 @@ impl Running {
                     && let Some(bytes) = channel.read(&mut buffer)
                 {
                     channel.deliver(bytes);
-                    keep(channel.stream, bytes);
+                    tell(Event::Output(channel.stream, bytes));
                     if let Some(person) = &mut self.person {
                         person.output_came(bytes);
                     }
                 }
+            }
+            if had_readers && self.reader_gone() {
+                tell(Event::ReaderGone);
             }
             if let (Some(feed), &[original, private]) = (&mut self.feed, &watches[streams..]) {
                 // A broken source is what the command then sees too: the end.
@@ -389,6 +437,10 @@ impl Running {
             }
         }
         Ok(())
+    }
+
+    fn reader_gone(&self) -> bool {
+        self.channels.iter().any(|channel| channel.reader_gone)
     }
 
     fn any_output(&self, watches: &[Watch]) -> bool {
@@ -442,7 +494,7 @@ impl Running {
             // go), nothing is recorded, and a signal ends it as it would end the process that it serves.
             signal::release_all();
             self.person = None;
-            let _ = self.follow(|_, _| {});
+            let _ = self.follow(|_| {});
             process::exit_now(0);
         }
         Ok(true)

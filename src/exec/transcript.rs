@@ -7,7 +7,7 @@
 use std::fs::File;
 use std::io::{self, Write};
 
-use crate::action::digest::{Digest, Digester};
+use crate::action::digest::Digester;
 
 /// Length of a record's head in bytes.
 pub const HEAD: usize = 5;
@@ -33,6 +33,7 @@ pub struct Spool<F> {
     open: Option<F>,
     file: Option<File>,
     digester: Digester,
+    begun: u64,
     length: u64,
     limit: u64,
     state: Spooling,
@@ -57,7 +58,7 @@ pub enum Spooled {
     /// The file that `open` gave has them.
     InFile {
         /// Of the file's bytes.
-        digest: Digest,
+        digester: Digester,
         /// Their number.
         length: u64,
     },
@@ -68,13 +69,17 @@ pub enum Spooled {
 }
 
 impl<F: FnOnce() -> io::Result<File>> Spool<F> {
-    /// Keeps up to `limit` bytes; `open` gives the file when memory is not enough.
-    pub fn new(limit: u64, open: F) -> Self {
+    /// Keeps up to `limit` bytes; `open` gives the file when memory is not enough, positioned behind
+    /// `begun`, which it has already.
+    pub fn new(limit: u64, begun: &[u8], open: F) -> Self {
+        let mut digester = Digester::new();
+        digester.update(begun);
         Self {
             memory: Vec::new(),
             open: Some(open),
             file: None,
-            digester: Digester::new(),
+            digester,
+            begun: begun.len() as u64,
             length: 0,
             limit,
             state: Spooling::Kept,
@@ -98,6 +103,21 @@ impl<F: FnOnce() -> io::Result<File>> Spool<F> {
         } else if let Err(error) = self.spill(&head, bytes) {
             self.drop_file(Spooling::Failed(error));
         }
+    }
+
+    /// Adds a record that is no output and that those who read along must see now.
+    pub fn mark(&mut self, kind: u8) {
+        if matches!(self.state, Spooling::Kept) {
+            self.length += HEAD as u64;
+            if let Err(error) = self.spill(&head(kind, 0), &[]) {
+                self.drop_file(Spooling::Failed(error));
+            }
+        }
+    }
+
+    /// Returns whether the transcript is still being kept.
+    pub fn is_kept(&self) -> bool {
+        matches!(self.state, Spooling::Kept)
     }
 
     fn spill(&mut self, head: &[u8], bytes: &[u8]) -> io::Result<()> {
@@ -133,7 +153,7 @@ impl<F: FnOnce() -> io::Result<File>> Spool<F> {
             Spooling::TooLarge => Spooled::TooLarge,
             Spooling::Failed(error) => Spooled::Failed(error),
             Spooling::Kept if self.file.is_some() => {
-                Spooled::InFile { digest: self.digester.finish(), length: self.length }
+                Spooled::InFile { digester: self.digester, length: self.begun + self.length }
             }
             Spooling::Kept => Spooled::Inline(self.memory),
         }
@@ -143,10 +163,11 @@ impl<F: FnOnce() -> io::Result<File>> Spool<F> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::action::digest::Digest;
 
     #[test]
     fn a_small_transcript_stays_in_memory() {
-        let mut spool = Spool::new(1 << 30, || panic!("no file is needed"));
+        let mut spool = Spool::new(1 << 30, b"", || panic!("no file is needed"));
         spool.push(1, b"a\0");
         spool.push(2, b"");
         let Spooled::Inline(bytes) = spool.finish() else { panic!("it is small") };
@@ -156,19 +177,19 @@ mod tests {
     #[test]
     fn a_large_one_goes_to_the_file_whole() {
         let path = std::env::temp_dir().join(format!("memo-spool-{}", crate::sys::process::id()));
-        let mut spool = Spool::new(1 << 30, || File::create(&path));
+        let mut spool = Spool::new(1 << 30, b"", || File::create(&path));
         spool.push(1, b"first");
         spool.push(2, &vec![b'x'; INLINE]);
-        let Spooled::InFile { digest, length } = spool.finish() else { panic!("it is large") };
+        let Spooled::InFile { digester, length } = spool.finish() else { panic!("it is large") };
         let bytes = std::fs::read(&path).unwrap();
-        assert_eq!((Digest::of(&bytes), bytes.len() as u64), (digest, length));
+        assert_eq!((Digest::of(&bytes), bytes.len() as u64), (digester.finish(), length));
         assert_eq!(bytes, [&head(1, 5)[..], b"first", &head(2, INLINE as u32), &vec![b'x'; INLINE]].concat());
         std::fs::remove_file(path).unwrap();
     }
 
     #[test]
     fn one_over_the_limit_is_given_up() {
-        let mut spool = Spool::new(20, || panic!("no file is needed"));
+        let mut spool = Spool::new(20, b"", || panic!("no file is needed"));
         spool.push(1, &[0; 10]);
         spool.push(1, &[0; 10]);
         spool.push(1, &[0; 1]);

@@ -108,7 +108,7 @@ fn stage_one(output: &Output, blobs: &Blobs, place: Place<'_>, steps: &mut Vec<S
     let mut blob = blobs.open(&output.digest, output.length)?;
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::create_dir_all(directory).map_err(refused)?;
-    let mut temporary = Temporary::create(directory, PREFIX, 0o600).map_err(refused)?;
+    let mut temporary = Temporary::create_unnamed(directory, PREFIX, 0o600).map_err(refused)?;
     if reflink(&blob, &temporary.file).is_err() {
         blob.rewind().map_err(refused)?;
         io::copy(&mut blob, &mut temporary.file).map_err(refused)?;

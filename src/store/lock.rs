@@ -2,16 +2,14 @@
 
 use std::fs::{File, TryLockError};
 use std::io;
-use std::sync::mpsc;
 use std::time::Duration;
 
 use crate::sys::file::is_unsupported;
+use crate::sys::lock::exclusive_within;
 
 /// Locks a file exclusively (flock(2)), waiting up to `limit` for those who hold it.
 ///
-/// A waiting flock(2) has no time limit, and asking again and again would starve behind shared holders
-/// that take turns. So a thread waits in the kernel on a copy of the descriptor, which shares its lock. One
-/// that is left behind gives the lock back as soon as it gets it.
+/// Asking again and again would starve behind shared holders that take turns; so the wait is in the kernel.
 ///
 /// # Errors
 /// `TimedOut` when it took too long, and those of flock(2). Where the file system has no locks, nothing is
@@ -23,14 +21,7 @@ pub fn exclusive(file: &File, limit: Duration) -> io::Result<()> {
         Err(TryLockError::Error(error)) => return Err(error),
         Err(TryLockError::WouldBlock) => {}
     }
-    let copy = file.try_clone()?;
-    let (sender, receiver) = mpsc::channel();
-    std::thread::Builder::new().spawn(move || {
-        if sender.send(copy.lock()).is_err() {
-            let _ = copy.unlock();
-        }
-    })?;
-    receiver.recv_timeout(limit).unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+    if exclusive_within(file, limit)? { Ok(()) } else { Err(io::ErrorKind::TimedOut.into()) }
 }
 
 #[cfg(test)]

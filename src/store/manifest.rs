@@ -137,6 +137,11 @@ impl Manifest {
         files.filter_map(|i| present.get(i)?.modified()).max()
     }
 
+    /// Returns the names of the outcomes.
+    pub fn ids(&self) -> Vec<OutcomeId> {
+        self.entries.iter().map(|entry| entry.id).collect()
+    }
+
     /// Returns the observations of an entry.
     pub fn observations<'a>(&'a self, entry: &'a Entry) -> impl Iterator<Item = (&'a Subject, &'a State)> {
         entry.observed.iter().filter_map(|&(subject, state)| {

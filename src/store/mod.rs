@@ -20,6 +20,7 @@ pub mod clear;
 pub mod codec;
 #[cfg(test)]
 pub(crate) mod fixture;
+pub mod holder;
 pub mod index;
 pub mod journal;
 pub mod lease;
@@ -28,6 +29,7 @@ pub mod lock;
 pub mod manifest;
 pub mod outcome;
 pub mod temporary;
+pub mod verdict;
 
 use std::fs::File;
 use std::io::{self, Read};

@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use crate::sys::file::{give_name, open_unnamed};
 use crate::sys::process;
 
 /// A file that is removed again unless it is put in place.
@@ -14,10 +15,19 @@ use crate::sys::process;
 pub struct Temporary {
     /// The open file.
     pub file: File,
+    /// Its name; none when it has gone into place, and none yet when it is to get one.
     path: Option<PathBuf>,
+    /// Where it gets a name, and how that begins.
+    unnamed: Option<(PathBuf, &'static str)>,
 }
 
 static COUNTER: AtomicU32 = AtomicU32::new(0);
+
+/// Returns a name that this process has not used yet.
+fn fresh_name(directory: &Path, prefix: &str) -> PathBuf {
+    let number = COUNTER.fetch_add(1, Ordering::Relaxed);
+    directory.join(format!("{prefix}{}-{number}", process::id()))
+}
 
 impl Temporary {
     /// Makes a file in a directory. Its name begins with `prefix` and cannot be another process's: one
@@ -26,15 +36,25 @@ impl Temporary {
     /// # Errors
     /// Those of open(2).
     pub fn create(directory: &Path, prefix: &str, mode: u32) -> io::Result<Self> {
-        let pid = process::id();
         loop {
-            let number = COUNTER.fetch_add(1, Ordering::Relaxed);
-            let path = directory.join(format!("{prefix}{pid}-{number}"));
+            let path = fresh_name(directory, prefix);
             match File::options().read(true).write(true).create_new(true).mode(mode).open(&path) {
-                Ok(file) => return Ok(Self { file, path: Some(path) }),
+                Ok(file) => return Ok(Self { file, path: Some(path), unnamed: None }),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
             }
+        }
+    }
+
+    /// Makes a file that has no name before it is put in place, so that nothing stays in the user's
+    /// directory when memo is killed; where the file system has no such files, one with a name.
+    ///
+    /// # Errors
+    /// Those of open(2).
+    pub fn create_unnamed(directory: &Path, prefix: &'static str, mode: u32) -> io::Result<Self> {
+        match open_unnamed(directory, mode) {
+            Ok(file) => Ok(Self { file, path: None, unnamed: Some((directory.to_owned(), prefix)) }),
+            Err(_) => Self::create(directory, prefix, mode),
         }
     }
 
@@ -48,6 +68,16 @@ impl Temporary {
     /// # Errors
     /// Those of rename(2).
     pub fn persist(mut self, to: &Path) -> io::Result<()> {
+        if let Some((directory, prefix)) = self.unnamed.take() {
+            // rename(2) replaces, linkat(2) does not: it has a name of its own for a moment.
+            self.path = Some(loop {
+                let path = fresh_name(&directory, prefix);
+                match give_name(&self.file, &path) {
+                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                    done => break done.map(|()| path)?,
+                }
+            });
+        }
         std::fs::rename(self.path(), to)?;
         self.path = None;
         Ok(())
@@ -58,6 +88,9 @@ impl Temporary {
     /// # Errors
     /// EEXIST when something is, and the others of renameat2(2).
     pub fn persist_new(mut self, to: &Path) -> io::Result<()> {
+        if self.unnamed.take().is_some() {
+            return give_name(&self.file, to);
+        }
         match crate::sys::file::rename_noreplace(self.path(), to) {
             // link(2) replaces nothing either, on every file system that has hard links.
             Err(error) if crate::sys::file::is_unsupported(&error) => {

@@ -6,6 +6,7 @@
 
 pub mod descriptor;
 pub mod file;
+pub mod lock;
 pub mod pipe;
 pub mod poll;
 pub mod process;

@@ -1,0 +1,94 @@
+//! Waiting for a lock, but not for ever.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::time::Duration;
+
+/// The signal that cuts a wait: a real-time one, which nobody else is likely to send. A timer of our own
+/// (timer_create(2)) rather than setitimer(2), because an alarm set before exec belongs to the caller.
+fn cutting_signal() -> i32 {
+    libc::SIGRTMIN() + 3
+}
+
+extern "C" fn nothing(_: i32) {}
+
+/// Takes a shared flock(2), waiting at most so long; returns whether it was got.
+///
+/// # Errors
+/// Those of flock(2) and timer_create(2).
+pub fn shared_within(file: &File, limit: Duration) -> io::Result<bool> {
+    within(file, libc::LOCK_SH, limit)
+}
+
+/// Takes an exclusive flock(2), waiting at most so long; returns whether it was got.
+///
+/// # Errors
+/// Those of flock(2) and timer_create(2).
+pub fn exclusive_within(file: &File, limit: Duration) -> io::Result<bool> {
+    within(file, libc::LOCK_EX, limit)
+}
+
+fn within(file: &File, operation: i32, limit: Duration) -> io::Result<bool> {
+    let signal = cutting_signal();
+    // SAFETY: all zero is a valid `sigaction`. Without SA_RESTART the handler, which does nothing, makes
+    // flock return EINTR.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = nothing as *const () as libc::sighandler_t;
+        libc::sigaction(signal, &raw const action, std::ptr::null_mut());
+        let mut set: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&raw mut set);
+        libc::sigaddset(&raw mut set, signal);
+        libc::sigprocmask(libc::SIG_UNBLOCK, &raw const set, std::ptr::null_mut());
+    }
+    // SAFETY: all zero is a valid `sigevent`; the fields read for SIGEV_THREAD_ID are set.
+    let mut event: libc::sigevent = unsafe { std::mem::zeroed() };
+    // To this thread: it is the one that waits.
+    event.sigev_notify = libc::SIGEV_THREAD_ID;
+    event.sigev_signo = signal;
+    // SAFETY: gettid(2) has no memory effects.
+    event.sigev_notify_thread_id = unsafe { libc::gettid() };
+    let mut timer: libc::timer_t = std::ptr::null_mut();
+    // SAFETY: `event` and `timer` outlive the call.
+    if unsafe { libc::timer_create(libc::CLOCK_MONOTONIC, &raw mut event, &raw mut timer) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // It fires again and again: the first one may come before flock has begun to wait.
+    let again = libc::timespec { tv_sec: 0, tv_nsec: 20_000_000 };
+    let first = libc::timespec {
+        tv_sec: i64::try_from(limit.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: i64::from(limit.subsec_nanos().max(1)),
+    };
+    let times = libc::itimerspec { it_interval: again, it_value: first };
+    // SAFETY: `timer` was made above and `times` outlives the call; a null old value is not written.
+    unsafe { libc::timer_settime(timer, 0, &raw const times, std::ptr::null_mut()) };
+    // SAFETY: the descriptor is open for the whole call.
+    let failed = unsafe { libc::flock(file.as_raw_fd(), operation) } != 0;
+    let error = io::Error::last_os_error();
+    // SAFETY: `timer` was made above and is not used again.
+    unsafe { libc::timer_delete(timer) };
+    if !failed {
+        return Ok(true);
+    }
+    if error.kind() == io::ErrorKind::Interrupted { Ok(false) } else { Err(error) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_for_a_held_lock_ends() {
+        let path = std::env::temp_dir().join(format!("memo-lock-{}", crate::sys::process::id()));
+        let holder = File::create(&path).unwrap();
+        holder.lock().unwrap();
+        let waiter = File::open(&path).unwrap();
+        assert!(!shared_within(&waiter, Duration::from_millis(1)).unwrap());
+        assert!(!exclusive_within(&waiter, Duration::from_millis(1)).unwrap());
+        holder.unlock().unwrap();
+        assert!(exclusive_within(&waiter, Duration::from_secs(100)).unwrap());
+        assert!(shared_within(&waiter, Duration::from_secs(100)).unwrap());
+        std::fs::remove_file(path).unwrap();
+    }
+}
