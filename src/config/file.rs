@@ -254,7 +254,12 @@ mod tests {
                 "F:6: `dir`: expected a path, found a number with a fraction | for example: `dir = \"/var/cache/memo\"`",
             ],
         );
-        check("ttl = 0\n", &["F:1: `ttl`: `0` would keep nothing | `MEMO_MODE=off` runs without the store"]);
+        check(
+            "ttl = 0\n",
+            &[
+                "F:1: `ttl`: `0` would keep nothing | `MEMO_MODE=off` runs without the store, `--refresh` runs again and keeps the result",
+            ],
+        );
     }
 
     #[test]
