@@ -4,10 +4,9 @@
 #   bench/run.sh             keeps the results in bench/runs/DATE-MACHINE/
 #   bench/run.sh --trial     prints them only: for a machine that has other things to do
 #
-# Every number is a ratio from one run. The two sides of a row are measured in turns, the one that goes
-# first changing each round; a row's ratio is the median of the ratios of its rounds. So what drifts
-# (clock speed, page cache, other load) meets both sides. The locale stays as it is: loading one is part
-# of what `cat` and its like do.
+# Every number is a ratio from one run: of the medians of two sides that are measured in turns, round by
+# round, the one that goes first changing each time. So what drifts (clock speed, page cache, other load)
+# meets both sides. The locale stays as it is: loading one is part of what `cat` and its like do.
 #
 # Exit status: 0 when every bound holds, 1 when one does not, 2 when something is missing.
 # shellcheck disable=SC2016 # Backticks in single quotes are meant for the reader.
@@ -131,7 +130,7 @@ must_hit() {
 
 broken=0
 : >table
-: >rounds.csv
+echo 'work,round,memo in s,the other in s' >rounds.csv
 line() {
     printf '%s\n' "$1" | tee -a table
 }
@@ -152,10 +151,9 @@ middle() {
 row() {
     local work=$1 bound=$2 rounds=$3 runs=$4 ours=$5 theirs=$6
     local store=${7:-$MEMO_DIR} other_store=${8:-$MEMO_DIR} prepare=${9-} other_prepare=${10-}
-    local round a b ratio
+    local round a b
     : >a
     : >b
-    : >ratios
     for ((round = 1; round <= rounds; round++)); do
         if ((round % 2)); then
             a=$(median "$store" "$runs" "$prepare" "$ours")
@@ -164,14 +162,14 @@ row() {
             b=$(median "$other_store" "$runs" "$other_prepare" "$theirs")
             a=$(median "$store" "$runs" "$prepare" "$ours")
         fi
-        ratio=$(LC_ALL=C awk -v a="$a" -v b="$b" 'BEGIN { print a / b }')
         echo "$a" >>a
         echo "$b" >>b
-        echo "$ratio" >>ratios
-        echo "$work,$round,$a,$b,$ratio" >>rounds.csv
+        echo "$work,$round,$a,$b" >>rounds.csv
     done
-    judge "$work" "$bound" "$(middle %.3f 1 <ratios)" \
-        "$(middle '%.2f ms' 1000 <a), $(middle '%.2f ms' 1000 <b)"
+    a=$(middle %.9f 1 <a)
+    b=$(middle %.9f 1 <b)
+    judge "$work" "$bound" "$(LC_ALL=C awk -v a="$a" -v b="$b" 'BEGIN { printf "%.3f", a / b }')" \
+        "$(LC_ALL=C awk -v a="$a" -v b="$b" 'BEGIN { printf "%.2f ms, %.2f ms", a * 1000, b * 1000 }')"
 }
 
 # --- The table --------------------------------------------------------------------------------------

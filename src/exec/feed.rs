@@ -3,7 +3,7 @@
 //! tee(2) shows the command a copy of what waits, through a private pipe of one slot. When that slot is
 //! free again (POLLOUT), the command has drained it, and only then the same bytes are taken from the
 //! original. At the end FIONREAD tells what the command left in the slot: that much stays in the original.
-//! A command that has taken more than [`BULK`] reads in earnest; from then on bytes are moved in bulk, and
+//! A command that has taken more than `BULK` reads in earnest; from then on bytes are moved in bulk, and
 //! what it leaves is lost, as it is with any reader that buffers.
 
 use std::io;

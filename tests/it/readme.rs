@@ -42,7 +42,7 @@ fn is_building(step: &Step) -> bool {
 }
 
 /// Returns what a step shows without what differs from run to run: of a list's lines the key, ages, times
-/// and sizes, of `(2.3 kB)` the number.
+/// and sizes, of `(1.9 KiB)` the number.
 fn lasting(shown: &str) -> String {
     let mut out = String::new();
     for line in shown.lines() {
