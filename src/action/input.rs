@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use super::identity::{FileKind, Identity};
 use super::listing::{Listing, is_glob};
 use super::name::{Name, split_named};
-use super::observation::{Observation, Scene, Subject, Unobservable, normal, special};
+use super::observation::{Observation, Subject};
+use super::scene::{Scene, Unobservable, normal, special};
 use crate::sys::file::is_absent;
 
 /// One `-i`.
@@ -124,7 +125,7 @@ impl Inputs {
             Place::Path(Err(source)) => return Err(Unobservable::io(&input.place, source)),
             Place::Path(Ok(identity)) => match identity.kind() {
                 FileKind::File => {
-                    out.push(scene.observe(Subject::Input(input.place.clone()))?);
+                    out.push(Observation::of(Subject::Input(input.place.clone()), scene)?);
                     return Ok(());
                 }
                 FileKind::Directory => Listing::of_directory(input.place.clone(), self.excluded.clone()),
@@ -136,12 +137,12 @@ impl Inputs {
         for (below, kind) in walked.entries {
             let path = if listing.root == Path::new(".") { below } else { listing.root.join(below) };
             match kind {
-                FileKind::File => out.push(scene.observe(Subject::Input(path))?),
+                FileKind::File => out.push(Observation::of(Subject::Input(path), scene)?),
                 FileKind::Link => {
-                    out.push(scene.observe(Subject::Link(path.clone()))?);
+                    out.push(Observation::of(Subject::Link(path.clone()), scene)?);
                     // What the link leads to is read through it. A directory behind it is not walked.
                     if Identity::of(&path).is_ok_and(|target| target.kind() == FileKind::File) {
-                        out.push(scene.observe(Subject::Input(path))?);
+                        out.push(Observation::of(Subject::Input(path), scene)?);
                     }
                 }
                 FileKind::Directory | FileKind::Special => {}

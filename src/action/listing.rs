@@ -10,7 +10,7 @@ use walkdir::WalkDir;
 
 use super::digest::{Digest, Digester};
 use super::identity::{FileKind, Identity};
-use super::observation::{Scene, Unobservable, bytes, device_and_inode, normal, special};
+use super::scene::{Scene, Unobservable, bytes, device_and_inode, normal, special};
 use crate::sys::file::{FileSystem, is_absent};
 
 /// What a declaration selects below a directory.

@@ -32,5 +32,7 @@ pub mod name;
 pub mod observation;
 pub mod program;
 pub mod reason;
+pub mod scene;
+pub mod search;
 pub mod tree;
 pub mod words;

@@ -4,19 +4,18 @@
 //! pair of these, whether a word named it, `-i` declared it or it is the program itself. Equal stat
 //! identity means unchanged; a different one means "hash and compare", never "changed".
 
-use std::ffi::{OsStr, OsString};
-use std::fs::{File, Metadata};
+use std::ffi::OsString;
 use std::io;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 use super::digest::Digest;
-use super::identity::{FileKind, FileSystems, Identity, Timestamp};
+use super::identity::{FileKind, Identity};
 use super::listing::Listing;
-use super::program;
+use super::scene::{Scene, Unobservable, special};
+use super::search;
 use super::tree;
-use crate::sys::file::{FileSystem, is_absent, open};
+use crate::sys::file::is_absent;
 
 /// How many stat identities are kept for one content: several checkouts share a store.
 pub const MOST_IDENTITIES: usize = 4;
@@ -119,112 +118,20 @@ pub struct Observation {
     pub state: State,
 }
 
-/// Why something could not be observed.
-#[derive(Debug, thiserror::Error)]
-pub enum Unobservable {
-    /// The system said so.
-    #[error("{}: {source}", path.display())]
-    Io {
-        /// What was looked at.
-        path: PathBuf,
-        /// What it said.
-        source: io::Error,
-    },
-    /// It is a fifo, socket or device, or lies on a file system of the kernel's own.
-    #[error("{}: {what} has no content that could be keyed", path.display())]
-    Special {
-        /// What was looked at.
-        path: PathBuf,
-        /// "a fifo", "a socket" and so on.
-        what: &'static str,
-    },
-    /// It did not hold still.
-    #[error("{}: it changes while it is read", .0.display())]
-    Unsteady(PathBuf),
-    /// A tree has more entries than memo walks.
-    #[error("{}: more than {} entries", .0.display(), tree::MOST_ENTRIES)]
-    TooLarge(PathBuf),
-}
-
-impl Unobservable {
-    /// Says what the system said of a path.
-    pub fn io(path: &Path, source: io::Error) -> Self {
-        Self::Io { path: path.to_owned(), source }
-    }
-}
-
-/// What a tree or a listing leaves out.
-#[derive(Clone, Debug, Default)]
-pub struct Hidden {
-    /// The store's directory, by device and inode: not there at all.
-    pub store: Option<(u64, u64)>,
-    /// This action's outputs, and for trees the other words' paths, lexically normal: not there at all.
-    pub paths: Vec<PathBuf>,
-    /// The files that are stdout or stderr, by device and inode: there by name alone.
-    pub streams: Vec<(u64, u64)>,
-}
-
-/// The surroundings in which paths are looked at.
-#[derive(Debug)]
-pub struct Scene<'a> {
-    /// The time, taken before the first byte is read.
-    pub now: Timestamp,
-    /// The caller's directory, for comparing paths; empty when it is not known.
-    pub directory: &'a Path,
-    /// PATH as the command will have it.
-    pub search_path: Option<&'a OsStr>,
-    /// What trees and listings leave out.
-    pub hidden: &'a Hidden,
-    /// What is known of file systems.
-    pub systems: FileSystems,
-    /// Bytes hashed so far.
-    pub hashed: u64,
-}
-
 /// Returns the bits of a mode that count for an input: whether anybody may execute it.
 fn execute_bits(identity: &Identity) -> u32 {
     if identity.mode & 0o111 == 0 { 0 } else { 0o111 }
 }
 
-impl Scene<'_> {
-    /// Observes the content of a file, following links.
-    ///
-    /// # Errors
-    /// [`Unobservable`] when it is no regular file, cannot be read or does not hold still.
-    pub fn content(&mut self, path: &Path) -> Result<(Identity, Digest, bool), Unobservable> {
-        /// A file that is written to at this moment gets two more chances.
-        const TRIES: usize = 3;
-        for _ in 0..TRIES {
-            let file = open(path).map_err(|source| Unobservable::io(path, source))?;
-            let before = identity_of(&file).map_err(|source| Unobservable::io(path, source))?;
-            if before.kind() != FileKind::File {
-                return Err(special(path, &before));
-            }
-            let digest = match Digest::of_file(&file, before.size) {
-                Ok(digest) => digest,
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => continue,
-                Err(source) => return Err(Unobservable::io(path, source)),
-            };
-            self.hashed += before.size;
-            let after = identity_of(&file).map_err(|source| Unobservable::io(path, source))?;
-            let named = Identity::of(path).is_ok_and(|named| named == after);
-            if before == after && named {
-                let trusted =
-                    before.is_settled(self.now) && self.systems.of(before.dev, path) == FileSystem::Local;
-                return Ok((before, digest, trusted));
-            }
-        }
-        Err(Unobservable::Unsteady(path.to_owned()))
-    }
-
+impl Observation {
     /// Observes what a subject is now.
     ///
     /// # Errors
     /// [`Unobservable`], also when it is not of the subject's kind.
-    pub fn observe(&mut self, subject: Subject) -> Result<Observation, Unobservable> {
+    pub fn of(subject: Subject, scene: &mut Scene<'_>) -> Result<Self, Unobservable> {
         let state = match &subject {
             Subject::File(path) | Subject::Input(path) | Subject::Program(path) => {
-                let (identity, digest, trusted) = self.content(path)?;
+                let (identity, digest, trusted) = scene.content(path)?;
                 let bits = bits_for(&subject, &identity);
                 State::Content { digest, bits, identities: if trusted { vec![identity] } else { Vec::new() } }
             }
@@ -238,14 +145,14 @@ impl Scene<'_> {
                 State::Link(text.into_os_string().into_vec())
             }
             Subject::Listing(listing) => {
-                let walked = listing.walk(self)?;
+                let walked = listing.walk(scene)?;
                 State::Listing { digest: walked.digest(), folders: walked.folders }
             }
             Subject::Tree(path) => {
-                let (digest, young) = tree::walk(path, self)?;
+                let (digest, young) = tree::walk(path, scene)?;
                 State::Tree { digest, young }
             }
-            Subject::Command(name) => match program::find(name, self.search_path) {
+            Subject::Command(name) => match search::find(name, scene.search_path) {
                 Ok(found) => State::Command(found),
                 Err(error) => return Err(Unobservable::io(Path::new(name), io::Error::other(error))),
             },
@@ -253,7 +160,7 @@ impl Scene<'_> {
                 State::Stamp(Identity::of(path).map_err(|source| Unobservable::io(path, source))?)
             }
         };
-        Ok(Observation { subject, state })
+        Ok(Self { subject, state })
     }
 }
 
@@ -262,27 +169,6 @@ fn bits_for(subject: &Subject, identity: &Identity) -> u32 {
         Subject::Input(_) | Subject::Program(_) => execute_bits(identity),
         _ => identity.permissions(),
     }
-}
-
-/// Returns the identity of an open file.
-///
-/// # Errors
-/// Those of fstat(2).
-pub fn identity_of(file: &File) -> io::Result<Identity> {
-    Ok(Identity::from(&file.metadata()?))
-}
-
-/// Says that something has no content, by what it is.
-pub fn special(path: &Path, identity: &Identity) -> Unobservable {
-    let what = match identity.mode & 0o170_000 {
-        0o010_000 => "a fifo",
-        0o140_000 => "a socket",
-        0o020_000 | 0o060_000 => "a device",
-        0o040_000 => "a directory",
-        0o120_000 => "a link",
-        _ => "it",
-    };
-    Unobservable::Special { path: path.to_owned(), what }
 }
 
 /// How what is there now differs from what was recorded.
@@ -367,7 +253,7 @@ impl Present {
             }
             _ => {
                 let found = self.other.get_or_insert_with(|| {
-                    scene.observe(subject.clone()).ok().map(|observation| observation.state)
+                    Observation::of(subject.clone(), scene).ok().map(|observation| observation.state)
                 });
                 match found {
                     Some(found) if found.agrees(state) => None,
@@ -400,27 +286,4 @@ impl Present {
 /// Compares an observation with what is there now; `None` when it still holds.
 pub fn difference(observation: &Observation, scene: &mut Scene<'_>) -> Option<Difference> {
     Present::default().difference(&observation.subject, &observation.state, scene)
-}
-
-/// Returns a path made absolute and free of `.`, `..` and doubled slashes, by its text alone.
-pub fn normal(path: &Path, directory: &Path) -> PathBuf {
-    let mut out = PathBuf::new();
-    for component in directory.join(path).components() {
-        match component {
-            std::path::Component::CurDir => {}
-            std::path::Component::ParentDir => _ = out.pop(),
-            other => out.push(other),
-        }
-    }
-    out
-}
-
-/// Returns the device and inode of a file, for [`Hidden`].
-pub fn device_and_inode(metadata: &Metadata) -> (u64, u64) {
-    (metadata.dev(), metadata.ino())
-}
-
-/// Returns the bytes of a path.
-pub fn bytes(path: &Path) -> &[u8] {
-    path.as_os_str().as_bytes()
 }

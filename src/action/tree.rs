@@ -11,11 +11,8 @@ use walkdir::WalkDir;
 
 use super::digest::{Digest, Digester};
 use super::identity::{FileKind, Identity};
-use super::observation::{Scene, Unobservable, bytes, normal, special};
+use super::scene::{MOST_ENTRIES, Scene, Unobservable, bytes, normal, special};
 use crate::sys::file::FileSystem;
-
-/// How many entries a tree may have. Walking so many takes some 50 ms; beyond, a declaration is asked for.
-pub const MOST_ENTRIES: usize = 10_000;
 
 /// Returns the digest of a tree, and the content of those of its files too young to be trusted.
 ///

@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 
 use super::digest::Digest;
 use super::identity::{FileKind, Identity};
-use super::observation::{Observation, Scene, State, Subject, Unobservable, bytes, difference, special};
+use super::observation::{Observation, State, Subject, difference};
 use super::reason::Unrecorded;
+use super::scene::{Scene, Unobservable, bytes, special};
 use crate::sys::file::{FileSystem, character_device, is_absent};
 
 /// Up to this size, in bytes, a file named by a word is hashed before the run; a larger one counts as an
@@ -147,11 +148,11 @@ fn before(path: &Path, scene: &mut Scene<'_>) -> Result<Before, Unrecorded> {
     match entry.kind() {
         FileKind::File if entry.size > HASHED_BEFORE => Ok(Before::File { entry, observation: None }),
         FileKind::File => {
-            let observation = scene.observe(Subject::File(path.to_owned())).map_err(unkeyed)?;
+            let observation = Observation::of(Subject::File(path.to_owned()), scene).map_err(unkeyed)?;
             Ok(Before::File { entry, observation: Some(observation) })
         }
         FileKind::Directory => {
-            Ok(Before::Fixed(vec![scene.observe(Subject::Tree(path.to_owned())).map_err(unkeyed)?]))
+            Ok(Before::Fixed(vec![Observation::of(Subject::Tree(path.to_owned()), scene).map_err(unkeyed)?]))
         }
         FileKind::Link => link(path, scene).map_err(unkeyed),
         FileKind::Special => device(path),
@@ -169,7 +170,7 @@ fn link(path: &Path, scene: &mut Scene<'_>) -> Result<Before, Unobservable> {
         let io = |source| Unobservable::io(&end, source);
         let entry = match Identity::of_entry(&end) {
             Err(error) if is_absent(&error) => {
-                observations.push(scene.observe(Subject::Absent(end))?);
+                observations.push(Observation::of(Subject::Absent(end), scene)?);
                 return Ok(Before::Fixed(observations));
             }
             found => found.map_err(io)?,
@@ -181,7 +182,7 @@ fn link(path: &Path, scene: &mut Scene<'_>) -> Result<Before, Unobservable> {
             FileKind::Link => {
                 let text = std::fs::read_link(&end).map_err(io)?;
                 let next = end.parent().unwrap_or(Path::new("")).join(text);
-                observations.push(scene.observe(Subject::Link(end))?);
+                observations.push(Observation::of(Subject::Link(end), scene)?);
                 end = next;
                 continue;
             }
@@ -190,7 +191,7 @@ fn link(path: &Path, scene: &mut Scene<'_>) -> Result<Before, Unobservable> {
             FileKind::Special if device(&end).is_ok() => return Ok(Before::Fixed(observations)),
             FileKind::Special => return Err(special(path, &entry)),
         };
-        observations.push(scene.observe(subject)?);
+        observations.push(Observation::of(subject, scene)?);
         return Ok(Before::Fixed(observations));
     }
     Err(Unobservable::io(path, io::Error::other("a loop of links")))
@@ -245,7 +246,7 @@ fn settle_file(
         if after != *entry {
             return Err(rewritten());
         }
-        let observation = scene.observe(Subject::File(path.clone())).map_err(|_| rewritten())?;
+        let observation = Observation::of(Subject::File(path.clone()), scene).map_err(|_| rewritten())?;
         if Identity::of_entry(&path).ok() != Some(*entry) {
             return Err(rewritten());
         }
@@ -261,7 +262,7 @@ fn settle_file(
     if after.kind() != FileKind::File || !same_owner {
         return Err(rewritten());
     }
-    let now = scene.observe(Subject::File(path.clone())).map_err(|_| rewritten())?;
+    let now = Observation::of(Subject::File(path.clone()), scene).map_err(|_| rewritten())?;
     let State::Content { digest, bits: new_bits, .. } = &now.state else { return Err(rewritten()) };
     if digest == old && new_bits == bits {
         settled.rewritten.push(path);
@@ -279,7 +280,7 @@ fn settle_file(
 
 /// Returns whether a word's path is the same place as a normal one, by its text.
 pub fn is_at(path: &Path, directory: &Path, normal: &Path) -> bool {
-    bytes(&super::observation::normal(path, directory)) == bytes(normal)
+    bytes(&super::scene::normal(path, directory)) == bytes(normal)
 }
 
 #[cfg(test)]

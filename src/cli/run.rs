@@ -10,7 +10,7 @@ use crate::action::environment::choose;
 use crate::action::input::Inputs;
 use crate::action::key::{Action, Directory};
 use crate::action::name::{Name, split_named};
-use crate::action::program::{self, NotRunnable};
+use crate::action::search::{self, NotRunnable};
 use crate::config::ttl::{self, BadTtl};
 use crate::config::{Clock, Config, Environment, ExitCodes, Mode, Place};
 use crate::engine::{self, Exit, Options, Request};
@@ -171,7 +171,7 @@ pub fn run(args: RunArgs, config: Config, around: &Surroundings, ui: &Ui) -> Res
     let set =
         assignments.iter().rev().find(|(set, _)| set.as_str() == "PATH").map(|(_, value)| value.clone());
     let search_path = set.as_deref().or_else(|| around.environment.get("PATH"));
-    let program = program::find(first, search_path).map_err(|why| not_runnable(first, why))?;
+    let program = search::find(first, search_path).map_err(|why| not_runnable(first, why))?;
     let options = options(&args, &config, &program)?;
     let directory = directory(&args, &around.place)?;
     let mut environment: Vec<OsString> = config.env.clone();

@@ -19,8 +19,9 @@ use crate::action::digest::Digest;
 use crate::action::identity::{Identity, Timestamp};
 use crate::action::key::ActionKey;
 use crate::action::listing::Listing;
-use crate::action::observation::{Difference, MOST_IDENTITIES, Observation, Present, Scene, State, Subject};
+use crate::action::observation::{Difference, MOST_IDENTITIES, Observation, Present, State, Subject};
 use crate::action::reason::Missed;
+use crate::action::scene::Scene;
 
 /// What a manifest begins with; the number is the format's.
 const MAGIC: &[u8; 8] = b"memoMAN1";
