@@ -1,7 +1,7 @@
-//! What memo was started with, recorded before Rust's runtime changes it.
+//! What memo was started with, recorded before anything changes it.
 //!
-//! The runtime ignores SIGPIPE and opens `/dev/null` on closed descriptors 0-2. A command must see
-//! neither, so a constructor that runs before `main` notes both.
+//! memo ignores SIGPIPE and opens `/dev/null` on closed descriptors 0-2, as Rust's runtime does. A command
+//! must see neither, so a constructor that runs before `main` notes both.
 
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
@@ -14,6 +14,20 @@ static BLOCKED: AtomicU64 = AtomicU64::new(0);
 #[unsafe(link_section = ".init_array")]
 static RECORD: extern "C" fn() = record;
 
+/// The signals whose disposition anybody asks for.
+const LOOKED_AT: [i32; 10] = [
+    libc::SIGHUP,
+    libc::SIGINT,
+    libc::SIGQUIT,
+    libc::SIGTERM,
+    libc::SIGUSR1,
+    libc::SIGUSR2,
+    libc::SIGCHLD,
+    libc::SIGIO,
+    libc::SIGPIPE,
+    libc::SIGXFSZ,
+];
+
 extern "C" fn record() {
     let mut closed = 0;
     for fd in 0..3 {
@@ -25,7 +39,7 @@ extern "C" fn record() {
     CLOSED.store(closed, Ordering::Relaxed);
 
     let mut ignored = 0_u64;
-    for signal in 1..32 {
+    for signal in LOOKED_AT {
         // SAFETY: all zero is a valid `sigaction`, and a null new action only reads the old one.
         let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
         // SAFETY: `action` outlives the call.
@@ -48,6 +62,19 @@ extern "C" fn record() {
         }
     }
     BLOCKED.store(blocked, Ordering::Relaxed);
+}
+
+/// Ignores SIGPIPE, so that a write says that the reader has gone, and opens `/dev/null` on what is closed of
+/// 0-2, so that no file of memo's own gets such a number.
+pub fn prepare() {
+    super::signal::set_disposition(libc::SIGPIPE, libc::SIG_IGN);
+    let inherited = Inherited::get();
+    for fd in (0..3).filter(|&fd| inherited.closed(fd)) {
+        // The lowest free number is given, and that is this one.
+        // SAFETY: the path is a C string, and the descriptor is left open for the whole life of the process.
+        let opened = unsafe { libc::open(c"/dev/null".as_ptr(), libc::O_RDWR) };
+        debug_assert!(opened == fd || opened < 0);
+    }
 }
 
 /// The descriptors, dispositions and mask memo inherited.
@@ -75,8 +102,9 @@ impl Inherited {
         (0..3).contains(&fd) && self.closed & (1 << fd) != 0
     }
 
-    /// Returns whether `signal` (1-31) was ignored.
+    /// Returns whether `signal` was ignored; only for those that memo deals with.
     pub fn ignored(&self, signal: i32) -> bool {
+        debug_assert!(LOOKED_AT.contains(&signal));
         (1..32).contains(&signal) && self.ignored & (1 << signal) != 0
     }
 
