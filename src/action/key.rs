@@ -348,7 +348,7 @@ mod tests {
 
         /// Texts that would run into each other if they were only put side by side.
         fn text(&mut self) -> OsString {
-            self.pick(&["", "a", "b", "ab", "a=b", "=", "_a", "a\0", "\u{1}"]).into()
+            self.pick(&["", "a", "aa", "a=a", "_a"]).into()
         }
 
         fn name(&mut self) -> Name {
@@ -423,19 +423,20 @@ mod tests {
             let mut b = a.clone();
             for _ in 0..generator.below(3) {
                 let other = generator.action();
-                match generator.below(13) {
-                    0 => b.words = other.words,
-                    1 => b.assignments = other.assignments,
-                    2 => b.directory = other.directory,
-                    3 => b.root = other.root,
-                    4 => b.program = other.program,
-                    5 => b.environment = other.environment,
-                    6 => b.texts = other.texts,
-                    7 => b.key_commands = other.key_commands,
-                    8 => b.inputs = other.inputs,
-                    9 => b.outputs = other.outputs,
-                    10 => b.auto = other.auto,
-                    11 => b.streams = other.streams,
+                match generator.below(20) {
+                    // Texts that run into each other are found less often than flags that are forgotten.
+                    0..=3 => b.words = other.words,
+                    4..=6 => b.assignments = other.assignments,
+                    7..=8 => b.texts = other.texts,
+                    9..=10 => b.environment = other.environment,
+                    11 => b.directory = other.directory,
+                    12 => b.root = other.root,
+                    13 => b.program = other.program,
+                    14 => b.key_commands = other.key_commands,
+                    15 => b.inputs = other.inputs,
+                    16 => b.outputs = other.outputs,
+                    17 => b.auto = other.auto,
+                    18 => b.streams = other.streams,
                     _ => b.closed = other.closed,
                 }
             }

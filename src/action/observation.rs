@@ -287,3 +287,91 @@ impl Present {
 pub fn difference(observation: &Observation, scene: &mut Scene<'_>) -> Option<Difference> {
     Present::default().difference(&observation.subject, &observation.state, scene)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::action::digest::Digest;
+    use crate::action::identity::{FileSystems, Timestamp};
+    use crate::action::scene::Hidden;
+
+    /// A directory with a file in it, which goes when it is dropped.
+    struct World(PathBuf);
+
+    impl World {
+        fn new(name: &str) -> Self {
+            let root = std::env::temp_dir().join(format!("memo-observation-{name}-{}", std::process::id()));
+            let _ = std::fs::remove_dir_all(&root);
+            std::fs::create_dir_all(&root).unwrap();
+            std::fs::write(root.join("f"), "x").unwrap();
+            Self(root)
+        }
+
+        /// Looks from a time at which nothing is old enough to be trusted, or everything is.
+        fn at<T>(&self, now: i64, look: impl FnOnce(&mut Scene<'_>) -> T) -> T {
+            let hidden = Hidden::default();
+            let systems = FileSystems::default();
+            let directory = self.0.as_path();
+            look(&mut Scene {
+                now: Timestamp(now),
+                directory,
+                search_path: None,
+                hidden: &hidden,
+                systems,
+                hashed: 0,
+            })
+        }
+
+        fn file(&self) -> Subject {
+            Subject::File(self.0.join("f"))
+        }
+    }
+
+    impl Drop for World {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    const EARLY: i64 = 0;
+    const LATE: i64 = i64::MAX;
+
+    #[test]
+    fn stat_stands_for_content_only_once_it_is_trusted() {
+        let world = World::new("trust");
+        for (now, trusted) in [(EARLY, 0), (LATE, 1)] {
+            let mut seen = world.at(now, |scene| Observation::of(world.file(), scene)).unwrap();
+            let State::Content { digest, identities, .. } = &mut seen.state else { panic!("{seen:?}") };
+            assert_eq!(identities.len(), trusted);
+            *digest = Digest::of(b"something else");
+            let expected = if trusted == 1 { None } else { Some(Difference::Changed) };
+            assert_eq!(world.at(now, |scene| difference(&seen, scene)), expected);
+        }
+    }
+
+    #[test]
+    fn what_was_hashed_may_be_remembered_only_once_it_is_trusted() {
+        let world = World::new("learned");
+        for (now, learns) in [(EARLY, false), (LATE, true)] {
+            let seen = world.at(EARLY, |scene| Observation::of(world.file(), scene)).unwrap();
+            let mut present = Present::default();
+            let same = world.at(now, |scene| present.difference(&seen.subject, &seen.state, scene));
+            assert_eq!((same, present.learned().is_some()), (None, learns));
+        }
+    }
+
+    #[test]
+    fn in_a_tree_young_files_count_by_content_too() {
+        let world = World::new("young");
+        let subject = Subject::Tree(world.0.clone());
+        for (now, expected) in [(EARLY, Some(Difference::Changed)), (LATE, None)] {
+            let mut seen = world.at(now, |scene| Observation::of(subject.clone(), scene)).unwrap();
+            assert_eq!(world.at(now, |scene| difference(&seen, scene)), None);
+            // As if it had been written twice within one tick of the clock.
+            let State::Tree { young, .. } = &mut seen.state else { panic!("{seen:?}") };
+            assert_eq!(young.is_empty(), now == LATE);
+            young.iter_mut().for_each(|(_, digest)| *digest = Digest::of(b"something else"));
+            assert_eq!(world.at(now, |scene| difference(&seen, scene)), expected);
+        }
+    }
+}

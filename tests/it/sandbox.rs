@@ -5,7 +5,7 @@ use std::fs::{self, File, FileTimes};
 use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
@@ -252,9 +252,7 @@ impl Drop for Sandbox {
 impl Ran {
     /// Runs a command to its end.
     pub fn of(command: &mut Command) -> Self {
-        let output = command.output().unwrap();
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Self { code: code(output.status), stdout: text(&output.stdout), stderr: text(&output.stderr) }
+        Self::from(command.output().unwrap())
     }
 
     /// Returns whether `-v` said that it was a hit.
@@ -274,6 +272,13 @@ impl Ran {
 
     fn said(&self, label: &str) -> Option<&str> {
         self.stderr.lines().find_map(|line| line.strip_prefix(label))
+    }
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Self { code: code(output.status), stdout: text(&output.stdout), stderr: text(&output.stderr) }
     }
 }
 
