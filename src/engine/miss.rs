@@ -36,9 +36,6 @@ use super::standard_input::{Given, How, bytes_or_none};
 use super::wait::{HELD, Turn};
 use super::{Call, Exit, bad_input, launch, not_cached, not_started, say_unrecorded, unrecorded};
 
-/// The longest transcript that is kept, in bytes: a quarter of the store's size.
-const LONGEST_TRANSCRIPT: u64 = (5 << 30) / 4;
-
 /// What the run depends on, as it was before.
 struct Before {
     observations: Vec<Observation>,
@@ -148,7 +145,7 @@ impl Call<'_> {
         let merged = self.request.action.streams == crate::action::key::Streams::Merged;
         let plan = Plan { launch, input, merged, terminal };
         let head = run.lease.borrow().as_ref().map_or(Vec::new(), |lease| lease.head().to_vec());
-        let spool = Spool::new(LONGEST_TRANSCRIPT, &head, || run.open(&self.store));
+        let spool = Spool::new(self.request.options.max_entry, &head, || run.open(&self.store));
         self.started.set(true);
         let notice = |notice| {
             // Nobody need wait any longer; the command runs on.
@@ -279,7 +276,7 @@ impl Call<'_> {
                 Late::Answered => return Ok(()),
             },
         };
-        let outputs = self.outputs(&settled)?;
+        let outputs = self.outputs(&settled, transcript.length())?;
         fault::point("miss.outputs");
         let outcome = Outcome {
             exit: status,
@@ -343,22 +340,24 @@ impl Call<'_> {
         }
     }
 
-    /// Stores the files that the run left.
-    fn outputs(&self, settled: &Settled) -> Result<Vec<Output>, Unrecorded> {
+    /// Stores the files that the run left, beside a transcript of this length in bytes.
+    fn outputs(&self, settled: &Settled, transcript: u64) -> Result<Vec<Output>, Unrecorded> {
         let mask = file::creation_mask();
-        let mut outputs = Vec::new();
-        for path in &self.request.action.outputs {
-            outputs.push(self.store_output(path, OutputKind::Declared, mask)?);
-        }
-        for automatic in &settled.outputs {
+        let declared = self.request.action.outputs.iter().map(|path| (path, OutputKind::Declared));
+        let automatic = settled.outputs.iter().map(|automatic| {
             let kind =
                 if automatic.replaced.is_some() { OutputKind::Replaced } else { OutputKind::Automatic };
-            outputs.push(self.store_output(&automatic.path, kind, mask)?);
+            (&automatic.path, kind)
+        });
+        let stored: Vec<_> = declared.chain(automatic).collect();
+        // Before anything is copied: what is not kept shall not fill the disk meanwhile.
+        let lengths = stored.iter().filter_map(|(path, _)| Identity::of_entry(path).ok());
+        let length = lengths.map(|entry| entry.size).fold(transcript, u64::saturating_add);
+        if length > self.request.options.max_entry {
+            return Err(Unrecorded::TooLarge);
         }
-        for path in &settled.rewritten {
-            outputs.push(self.store_output(path, OutputKind::Rewritten, mask)?);
-        }
-        Ok(outputs)
+        let rewritten = settled.rewritten.iter().map(|path| (path, OutputKind::Rewritten));
+        stored.into_iter().chain(rewritten).map(|(path, kind)| self.store_output(path, kind, mask)).collect()
     }
 
     fn store_output(
