@@ -21,6 +21,7 @@ use crate::exec::feed::{Feed, Taken as StdinTaken};
 use crate::exec::transcript::{Spool, Spooled};
 use crate::fault;
 use crate::replay::outputs::follows_mask;
+use crate::store::gc::{self, retention::Limits};
 use crate::store::journal::{Event, Record};
 use crate::store::lease::{Lease, Taken, Written};
 use crate::store::outcome::{Outcome, OutcomeId, Output, OutputKind, Shown, Transcript};
@@ -82,11 +83,15 @@ impl Call<'_> {
         fault::point("miss.ran");
         let exit = self.exit(&ran);
         let transcript = std::mem::replace(&mut ran.transcript, Spooled::TooLarge);
-        if let Err(why) = self.record(before, &ran, transcript, &how, run, generation) {
+        let recorded = self.record(before, &ran, transcript, &how, run, generation);
+        if recorded.is_ok() {
+            gc::after_commit(&self.store, (self.request.now)(), Limits::new(self.request.options.max_size));
+        }
+        if let Err(why) = recorded {
             if let Unrecorded::Store(trouble) = &why {
                 self.ui.warning(
                     format_args!("not recorded: {trouble}"),
-                    Some("`memo clear --older-than 30d` makes room"),
+                    Some("`memo gc --max-size 1GiB` makes room"),
                 );
             } else {
                 say_unrecorded(&why, self.ui);

@@ -84,7 +84,7 @@ impl Fixture {
         let state =
             State::Content { digest: Digest::of(content.as_bytes()), bits: 0o644, identities: Vec::new() };
         let observations = vec![Observation { subject: Subject::File("input".into()), state }];
-        let (id, bytes) = outcome.encode();
+        let (id, _) = outcome.encode();
         let recorded = outcome.recorded;
         let commit = Commit { outcome, observations, transcript: None };
         self.store.commit(&key(byte), commit, None, self.store.generation(), recorded).unwrap();
