@@ -6,6 +6,7 @@
 
 pub mod clear;
 pub mod completions;
+pub mod gc;
 pub mod json;
 pub mod ls;
 pub mod mistaken;
@@ -35,7 +36,7 @@ use completions::CompletionsArgs;
 use run::{RunArgs, Surroundings};
 
 /// The subcommands, but for `run`.
-pub const SUBCOMMANDS: &[&str] = &["ls", "clear", "completions"];
+pub const SUBCOMMANDS: &[&str] = &["ls", "clear", "gc", "completions"];
 
 /// Does what the command line asks for.
 pub fn main(mut words: impl Iterator<Item = OsString>) -> Exit {
@@ -49,6 +50,7 @@ pub fn main(mut words: impl Iterator<Item = OsString>) -> Exit {
     match subcommand.as_deref() {
         Some("ls") => subcommand_exit(list(&words[1..], &around)),
         Some("clear") => subcommand_exit(clear(&words[1..], &around)),
+        Some("gc") => subcommand_exit(collect(&words[1..], &around)),
         Some("completions") => subcommand_exit(complete(&words[1..])),
         Some("run") => {
             words.remove(0);
@@ -96,6 +98,12 @@ fn clear(words: &[OsString], around: &Surroundings) -> Result<u8, Error> {
     clear::clear(args, &store(around, &Ui::new(Talk::Normal))?, around.clock.now(), directory, None)
 }
 
+fn collect(words: &[OsString], around: &Surroundings) -> Result<u8, Error> {
+    let Some(args) = subcommand::<gc::GcArgs>("gc", words)? else { return Ok(0) };
+    let (store, config) = store_and_config(around, &Ui::new(Talk::Normal))?;
+    gc::gc(&args, &store, around.clock.now(), config.max_size)
+}
+
 fn complete(words: &[OsString]) -> Result<u8, Error> {
     let Some(args) = subcommand::<CompletionsArgs>("completions", words)? else { return Ok(0) };
     print::print(&String::from_utf8_lossy(&completions::generate(args.shell))).map(|()| 0)
@@ -121,12 +129,16 @@ fn subcommand<T: Args + FromArgMatches>(name: &'static str, words: &[OsString]) 
 
 /// Opens the store for looking after it.
 fn store(around: &Surroundings, ui: &Ui) -> Result<Store, Error> {
+    store_and_config(around, ui).map(|(store, _)| store)
+}
+
+fn store_and_config(around: &Surroundings, ui: &Ui) -> Result<(Store, Config), Error> {
     let config = Config::load(&around.environment, &around.place, &mut |warning| {
         ui.warning(warning.message, warning.hint.as_deref());
     });
-    let opened =
-        config.store.map_err(Trouble::Nowhere).and_then(|path| Store::open(&path, process::user(), None));
-    Ok(opened?)
+    let place = config.store.clone().map_err(Trouble::Nowhere);
+    let store = place.and_then(|path| Store::open(&path, process::user(), None))?;
+    Ok((store, config))
 }
 
 fn subcommand_exit(done: Result<u8, Error>) -> Exit {
@@ -148,5 +160,6 @@ pub fn tree() -> Command {
         .subcommand(RunArgs::augment_args(Command::new("run")).about("Run a command, or replay it"))
         .subcommand(ls::LsArgs::augment_args(Command::new("ls")))
         .subcommand(clear::ClearArgs::augment_args(Command::new("clear")))
+        .subcommand(gc::GcArgs::augment_args(Command::new("gc")))
         .subcommand(CompletionsArgs::augment_args(Command::new("completions")))
 }

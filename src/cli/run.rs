@@ -250,6 +250,8 @@ fn options(args: &RunArgs, config: &Config, program: &Path) -> Result<Options, E
         group: args.group.clone().or_else(|| config.group.clone()).unwrap_or(base),
         no_stdin: args.no_stdin || args.stdin == StdinChoice::None,
         stdin_max: config.stdin_max,
+        max_size: config.max_size,
+        max_entry: config.max_entry(),
     })
 }
 

@@ -19,6 +19,8 @@ pub(super) enum Key {
     Env,
     CacheExit,
     StdinMax,
+    MaxSize,
+    MaxEntry,
 }
 
 /// Where a value stands, as far as its meaning depends on that.
@@ -48,8 +50,16 @@ impl Bad {
 
 impl Key {
     /// All keys, in the order of `config/default.toml`.
-    pub(super) const ALL: [Self; 6] =
-        [Self::Mode, Self::Dir, Self::Ttl, Self::Env, Self::CacheExit, Self::StdinMax];
+    pub(super) const ALL: [Self; 8] = [
+        Self::Mode,
+        Self::Dir,
+        Self::Ttl,
+        Self::Env,
+        Self::CacheExit,
+        Self::StdinMax,
+        Self::MaxSize,
+        Self::MaxEntry,
+    ];
 
     /// Returns its name in a file.
     pub(super) fn name(self) -> &'static str {
@@ -60,6 +70,8 @@ impl Key {
             Self::Env => "env",
             Self::CacheExit => "cache-exit",
             Self::StdinMax => "stdin-max",
+            Self::MaxSize => "max-size",
+            Self::MaxEntry => "max-entry",
         }
     }
 
@@ -72,6 +84,8 @@ impl Key {
             Self::Env => "MEMO_ENV",
             Self::CacheExit => "MEMO_CACHE_EXIT",
             Self::StdinMax => "MEMO_STDIN_MAX",
+            Self::MaxSize => "MEMO_MAX_SIZE",
+            Self::MaxEntry => "MEMO_MAX_ENTRY",
         }
     }
 
@@ -108,12 +122,19 @@ impl Key {
                 }
             }
             Self::CacheExit => config.cache_exit = self.codes(given)?,
-            Self::StdinMax => {
-                let text = given.text().ok_or_else(|| self.wrong(given))?;
-                config.stdin_max = size::parse(&text).map_err(|bad| Bad::new(&bad, bad.hint()))?;
+            Self::StdinMax => config.stdin_max = self.size(given)?,
+            Self::MaxSize => config.max_size = self.size(given)?,
+            Self::MaxEntry => {
+                let part = matches!(given, Given::Text(text) if text.is_empty());
+                config.max_entry = if part { None } else { Some(self.size(given)?) };
             }
         }
         Ok(())
+    }
+
+    fn size(self, given: &Given<'_>) -> Result<u64, Bad> {
+        let text = given.text().ok_or_else(|| self.wrong(given))?;
+        size::parse(&text).map_err(|bad| Bad::new(&bad, bad.hint()))
     }
 
     /// Reads a list of names, or one string with commas, which is all that a variable can hold.
@@ -162,7 +183,7 @@ impl Key {
             Self::Ttl => "a duration",
             Self::Env => "a list of names",
             Self::CacheExit => "exit codes",
-            Self::StdinMax => "a size",
+            Self::StdinMax | Self::MaxSize | Self::MaxEntry => "a size",
         };
         Bad::new(format!("expected {wanted}, found {}", given.kind()), self.example())
     }
@@ -175,6 +196,8 @@ impl Key {
             Self::Env => "for example: `env = [\"HOME\", \"AWS_*\", \"!AWS_SESSION_TOKEN\"]`",
             Self::CacheExit => "for example: `cache-exit = [0, 1]`",
             Self::StdinMax => "for example: `stdin-max = \"1GiB\"`",
+            Self::MaxSize => "for example: `max-size = \"20GiB\"`",
+            Self::MaxEntry => "for example: `max-entry = \"500M\"`",
         }
     }
 }

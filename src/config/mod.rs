@@ -53,6 +53,9 @@ pub const SYSTEM_FILE: &str = "/etc/memo/config.toml";
 /// How much of a piped stdin is read ahead of a lookup, in bytes.
 pub const STDIN_MAX: u64 = 1 << 30;
 
+/// How large the store may grow, in bytes on disk: what ccache takes too.
+pub const MAX_SIZE: u64 = 5 << 30;
+
 /// What the user wants, from all layers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -68,6 +71,10 @@ pub struct Config {
     pub cache_exit: ExitCodes,
     /// How much of a piped stdin is read ahead of a lookup, in bytes.
     pub stdin_max: u64,
+    /// How large the store may grow, in bytes on disk.
+    pub max_size: u64,
+    /// How large an entry may be, in bytes, when somebody said so: see [`Config::max_entry`].
+    pub max_entry: Option<u64>,
     /// The group of this call. Set by `-g` alone: a group for everything would tell nothing apart.
     pub group: Option<String>,
 }
@@ -98,8 +105,16 @@ impl Config {
             env: Vec::new(),
             cache_exit: ExitCodes::default(),
             stdin_max: STDIN_MAX,
+            max_size: MAX_SIZE,
+            max_entry: None,
             group: None,
         }
+    }
+
+    /// Returns how large an entry may be, in bytes: a quarter of the store if nobody says otherwise, so that
+    /// one result does not push everything else out.
+    pub fn max_entry(&self) -> u64 {
+        self.max_entry.unwrap_or(self.max_size / 4)
     }
 
     fn layered<'a>(
@@ -227,6 +242,8 @@ mod tests {
                 ("MEMO_ENV", "A"),
                 ("MEMO_CACHE_EXIT", "0,1"),
                 ("MEMO_STDIN_MAX", "500M"),
+                ("MEMO_MAX_SIZE", "20GiB"),
+                ("MEMO_MAX_ENTRY", "1K"),
             ],
         );
         let expected = Config {
@@ -236,10 +253,20 @@ mod tests {
             env: vec!["A".into()],
             cache_exit: "0,1".parse().unwrap(),
             stdin_max: 500 << 20,
+            max_size: 20 << 30,
+            max_entry: Some(1024),
             group: None,
         };
         assert_eq!(config, expected);
         assert_eq!(warnings, [""; 0]);
+    }
+
+    #[test]
+    fn an_entry_may_be_a_quarter_of_the_store() {
+        let (config, _) = load(&[], &[("MEMO_MAX_SIZE", "1M")]);
+        assert_eq!(config.max_entry(), 256 << 10);
+        let (config, _) = load(&[], &[("MEMO_MAX_SIZE", "1M"), ("MEMO_MAX_ENTRY", "2M")]);
+        assert_eq!(config.max_entry(), 2 << 20);
     }
 
     #[test]
@@ -292,6 +319,8 @@ mod tests {
             ttl: Some(Duration::from_secs(1)),
             cache_exit: "7".parse().unwrap(),
             stdin_max: 1,
+            max_size: 1,
+            max_entry: Some(1),
             ..built_in.clone()
         };
         let mut warnings = Vec::new();

@@ -22,6 +22,7 @@ use crate::exec::feed::{BULK, Feed, Taken as StdinTaken};
 use crate::exec::transcript::{Spool, Spooled};
 use crate::fault;
 use crate::replay::outputs::follows_mask;
+use crate::store::gc::{self, retention::Limits};
 use crate::store::journal::{Event, Record};
 use crate::store::lease::{Lease, Taken, Written};
 use crate::store::outcome::{Outcome, OutcomeId, Output, OutputKind, Shown, Transcript};
@@ -38,9 +39,6 @@ use super::wait::{HELD, Turn};
 use super::{
     Call, Exit, bad_input, become_command, launch, not_cached, not_started, say_unrecorded, unrecorded,
 };
-
-/// The longest transcript that is kept, in bytes: a quarter of the store's size.
-const LONGEST_TRANSCRIPT: u64 = (5 << 30) / 4;
 
 /// What the run depends on, as it was before.
 struct Before {
@@ -88,11 +86,15 @@ impl Call<'_> {
         fault::point("miss.ran");
         let exit = self.exit(&ran);
         let transcript = std::mem::replace(&mut ran.transcript, Spooled::TooLarge);
-        if let Err(why) = self.record(before, &ran, transcript, &how, run, generation) {
+        let recorded = self.record(before, &ran, transcript, &how, run, generation);
+        if recorded.is_ok() {
+            gc::after_commit(&self.store, (self.request.now)(), Limits::new(self.request.options.max_size));
+        }
+        if let Err(why) = recorded {
             if let Unrecorded::Store(trouble) = &why {
                 self.ui.warning(
                     format_args!("not recorded: {trouble}"),
-                    Some("`memo clear --older-than 30d` makes room"),
+                    Some("`memo gc --max-size 1GiB` makes room"),
                 );
             } else {
                 say_unrecorded(&why, self.ui);
@@ -160,7 +162,7 @@ impl Call<'_> {
         let merged = self.request.action.streams == crate::action::key::Streams::Merged;
         let plan = Plan { launch, input, merged, terminal };
         let head = run.lease.borrow().as_ref().map_or(Vec::new(), |lease| lease.head().to_vec());
-        let spool = Spool::new(LONGEST_TRANSCRIPT, &head, || run.open(&self.store));
+        let spool = Spool::new(self.request.options.max_entry, &head, || run.open(&self.store));
         self.started.set(true);
         let notice = |notice| {
             // Nobody need wait any longer; the command runs on.
@@ -293,7 +295,7 @@ impl Call<'_> {
                 Late::Answered => return Ok(()),
             },
         };
-        let outputs = self.outputs(&settled)?;
+        let outputs = self.outputs(&settled, transcript.length())?;
         fault::point("miss.outputs");
         let outcome = Outcome {
             exit: status,
@@ -357,22 +359,24 @@ impl Call<'_> {
         }
     }
 
-    /// Stores the files that the run left.
-    fn outputs(&self, settled: &Settled) -> Result<Vec<Output>, Unrecorded> {
+    /// Stores the files that the run left, beside a transcript of this length in bytes.
+    fn outputs(&self, settled: &Settled, transcript: u64) -> Result<Vec<Output>, Unrecorded> {
         let mask = file::creation_mask();
-        let mut outputs = Vec::new();
-        for path in &self.request.action.outputs {
-            outputs.push(self.store_output(path, OutputKind::Declared, mask)?);
-        }
-        for automatic in &settled.outputs {
+        let declared = self.request.action.outputs.iter().map(|path| (path, OutputKind::Declared));
+        let automatic = settled.outputs.iter().map(|automatic| {
             let kind =
                 if automatic.replaced.is_some() { OutputKind::Replaced } else { OutputKind::Automatic };
-            outputs.push(self.store_output(&automatic.path, kind, mask)?);
+            (&automatic.path, kind)
+        });
+        let stored: Vec<_> = declared.chain(automatic).collect();
+        // Before anything is copied: what is not kept shall not fill the disk meanwhile.
+        let lengths = stored.iter().filter_map(|(path, _)| Identity::of_entry(path).ok());
+        let length = lengths.map(|entry| entry.size).fold(transcript, u64::saturating_add);
+        if length > self.request.options.max_entry {
+            return Err(Unrecorded::TooLarge);
         }
-        for path in &settled.rewritten {
-            outputs.push(self.store_output(path, OutputKind::Rewritten, mask)?);
-        }
-        Ok(outputs)
+        let rewritten = settled.rewritten.iter().map(|path| (path, OutputKind::Rewritten));
+        stored.into_iter().chain(rewritten).map(|(path, kind)| self.store_output(path, kind, mask)).collect()
     }
 
     fn store_output(

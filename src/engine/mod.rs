@@ -60,6 +60,10 @@ pub struct Options {
     pub no_stdin: bool,
     /// How much of stdin is read ahead, in bytes.
     pub stdin_max: u64,
+    /// How large the store may grow, in bytes on disk.
+    pub max_size: u64,
+    /// How large an entry may be, in bytes.
+    pub max_entry: u64,
 }
 
 /// A call, as the edge hands it over.

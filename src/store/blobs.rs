@@ -93,6 +93,8 @@ impl Blobs {
     /// Those of the system.
     pub fn adopt(&self, path: &Path, digest: &Digest) -> io::Result<()> {
         std::fs::set_permissions(path, PermissionsExt::from_mode(0o444))?;
+        // The last write may be long ago; what is younger than an hour gc leaves alone until it is committed.
+        crate::sys::file::touch(path)?;
         let to = self.path(digest);
         super::make_parent(&to)?;
         std::fs::rename(path, to)

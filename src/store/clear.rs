@@ -90,7 +90,7 @@ pub fn some(store: &Store, picked: &[(ActionKey, OutcomeId)], now: Timestamp) ->
     Ok(weight)
 }
 
-fn hold_generation(store: &Store) -> Result<File, Trouble> {
+pub(super) fn hold_generation(store: &Store) -> Result<File, Trouble> {
     let path = store.path().join("generation");
     let file = File::options()
         .read(true)
@@ -138,7 +138,7 @@ fn empty(directory: &Path) -> Result<(), Trouble> {
     Ok(())
 }
 
-fn remove(path: &Path) -> Result<(), Trouble> {
+pub(super) fn remove(path: &Path) -> Result<(), Trouble> {
     match std::fs::remove_file(path) {
         Err(error) if !is_absent(&error) => Err(Trouble::io("remove", path, error)),
         _ => Ok(()),

@@ -12,7 +12,7 @@
 //! and the first eight bytes of the BLAKE3 digest of all that. A torn record is skipped.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -31,6 +31,8 @@ const MAGIC: &[u8; 4] = b"mjr1";
 /// How long a fold waits for appends under way; one takes microseconds. Not waiting longer costs only a copy
 /// of the index.
 const PATIENCE: Duration = Duration::from_millis(250);
+/// What an entry may take on disk beyond its bytes: a block for its manifest and one for what is not full.
+const ROUNDED_UP: u64 = 8 << 10;
 /// How often the journal may be folded away between open and lock.
 const TRIES: usize = 3;
 
@@ -103,21 +105,21 @@ impl Record {
     }
 }
 
-/// Reads the records of a journal's bytes. After a torn one it goes on at the next that is whole.
-pub fn records(bytes: &[u8]) -> Vec<Record> {
-    let mut records = Vec::with_capacity(bytes.len() / Record::LENGTH);
+/// Reads the records of a journal's bytes, each with the place of its end. After a torn one it goes on at
+/// the next that is whole.
+pub fn records(bytes: &[u8]) -> impl Iterator<Item = (usize, Record)> {
     let mut rest = bytes;
-    while let Some(chunk) = rest.first_chunk::<{ Record::LENGTH }>() {
-        if let Some(record) = Record::decode(chunk) {
-            records.push(record);
-            rest = &rest[Record::LENGTH..];
-        } else {
+    std::iter::from_fn(move || {
+        while let Some(chunk) = rest.first_chunk::<{ Record::LENGTH }>() {
+            if let Some(record) = Record::decode(chunk) {
+                rest = &rest[Record::LENGTH..];
+                return Some((bytes.len() - rest.len(), record));
+            }
             let next = rest[1..].windows(MAGIC.len()).position(|window| window == MAGIC);
-            let Some(next) = next else { break };
-            rest = &rest[1 + next..];
+            rest = &rest[next.map_or(rest.len(), |next| 1 + next)..];
         }
-    }
-    records
+        None
+    })
 }
 
 /// The journal of a store.
@@ -160,6 +162,21 @@ impl Journal {
             return Ok(opened.len());
         }
         Ok(0)
+    }
+
+    /// Returns how many bytes the commits in the journal have added to the store, counted generously;
+    /// `None` for a journal of more than `most` bytes. This is an estimate: no record is verified.
+    pub fn added(&self, most: u64) -> Option<u64> {
+        let Ok(mut file) = File::open(&self.path) else { return Some(0) };
+        if file.metadata().is_ok_and(|metadata| metadata.len() > most) {
+            return None;
+        }
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).ok()?;
+        let (records, _) = bytes.as_chunks::<{ Record::LENGTH }>();
+        let commits = records.iter().filter(|record| record[4] == Event::Commit as u8);
+        let amounts = commits.map(|record| record[80..88].try_into().map_or(0, u64::from_le_bytes));
+        Some(amounts.fold(0, |sum: u64, amount| sum.saturating_add(amount).saturating_add(ROUNDED_UP)))
     }
 
     /// Takes the journal for a fold, once the appends under way are done; `None` when it has no records.
@@ -244,6 +261,10 @@ mod tests {
         }
     }
 
+    fn read(bytes: &[u8]) -> Vec<Record> {
+        records(bytes).map(|(_, record)| record).collect()
+    }
+
     #[test]
     fn records_are_read_back_and_torn_ones_skipped() {
         let mut bytes = record(1).encode().to_vec();
@@ -254,8 +275,9 @@ mod tests {
         bytes.extend_from_slice(&damaged);
         bytes.extend_from_slice(&record(5).encode());
         bytes.extend_from_slice(b"mjr1");
-        assert_eq!(records(&bytes), [record(1), record(3), record(5)]);
-        assert_eq!(records(b""), []);
+        assert_eq!(read(&bytes), [record(1), record(3), record(5)]);
+        assert_eq!(records(&bytes).last().unwrap().0, bytes.len() - 4, "before the torn one at the end");
+        assert_eq!(read(b""), []);
     }
 
     #[test]
@@ -271,7 +293,7 @@ mod tests {
         assert!(journal.hold().unwrap().is_none());
         let taken = journal.taken().unwrap();
         assert_eq!(taken.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [9, 10]);
-        assert_eq!(records(&std::fs::read(&taken[1].1).unwrap()), [record(1)]);
+        assert_eq!(read(&std::fs::read(&taken[1].1).unwrap()), [record(1)]);
         std::fs::remove_dir_all(directory).unwrap();
     }
 }

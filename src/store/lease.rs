@@ -97,6 +97,24 @@ impl Lease {
         }
     }
 
+    /// Returns whether the file at `path` is a lease that nobody holds: its holder was killed.
+    pub fn is_abandoned(path: &Path) -> bool {
+        File::options().read(true).write(true).open(path).is_ok_and(|file| file.try_lock().is_ok())
+    }
+
+    /// Removes a lease that nobody holds, under its lock; returns whether it was one.
+    ///
+    /// # Errors
+    /// Those of unlink(2).
+    pub fn remove_abandoned(path: &Path) -> io::Result<bool> {
+        let Ok(file) = File::options().read(true).write(true).open(path) else { return Ok(false) };
+        if file.try_lock().is_err() || !is_named(&file, path) {
+            return Ok(false);
+        }
+        std::fs::remove_file(path)?;
+        Ok(true)
+    }
+
     /// Returns whether the file we locked is still the one of this name: a `clear` takes that away, and
     /// then nothing may be recorded.
     pub fn is_current(&self) -> bool {

@@ -77,7 +77,7 @@ impl Trouble {
     pub fn hint(&self) -> String {
         match self {
             Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
-                "`memo clear --older-than 30d` makes room".to_owned()
+                "`memo gc --max-size 1GiB` makes room".to_owned()
             }
             Self::Open { path, .. } => format!("`chmod go-w {}` closes it", path.display()),
             Self::Index { path, .. } => format!("`rm {}`: it is built anew from the store", path.display()),

@@ -20,6 +20,7 @@ pub mod clear;
 pub mod codec;
 #[cfg(test)]
 pub(crate) mod fixture;
+pub mod gc;
 pub mod holder;
 pub mod index;
 pub mod journal;
@@ -29,6 +30,7 @@ pub mod lock;
 pub mod manifest;
 pub mod outcome;
 pub mod temporary;
+pub mod usage;
 pub mod verdict;
 
 use std::fs::File;
@@ -72,6 +74,11 @@ pub struct Store {
 /// Returns where a file with this name is below a directory: by its first two digits.
 fn sharded(directory: &Path, name: &str) -> PathBuf {
     directory.join(&name[..2]).join(name)
+}
+
+/// Returns what a file takes on disk in bytes: blocks of 512, whatever the file system's own are (stat(2)).
+pub(crate) fn blocks_on_disk(file: &std::fs::Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::blocks(file).saturating_mul(512)
 }
 
 /// Makes the directory a file is to be in.
@@ -399,6 +406,24 @@ impl Store {
         let mut temporary = self.temporary("outcome-")?;
         io::Write::write_all(&mut temporary.file, bytes).map_err(trouble)?;
         temporary.persist(&path).map_err(trouble)
+    }
+
+    /// Removes outcomes from the manifest of a key, and with the last one the manifest itself.
+    ///
+    /// # Errors
+    /// [`Trouble`] when the system will not.
+    pub fn evict(&self, key: &ActionKey, goes: impl Fn(&Entry) -> bool) -> Result<(), Trouble> {
+        let gone = self.change_manifest(key, |manifest| {
+            let gone = manifest.remove(goes);
+            if manifest.entries.is_empty() {
+                *manifest = Manifest::new(*key);
+            }
+            Ok(gone)
+        })?;
+        for id in &gone {
+            let _ = std::fs::remove_file(self.outcome_path(id));
+        }
+        Ok(())
     }
 
     /// Removes outcomes from the manifest of a key; what else is known of the action stays. Returns

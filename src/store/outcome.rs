@@ -43,6 +43,16 @@ pub enum Transcript {
     },
 }
 
+impl Transcript {
+    /// Returns its length in bytes.
+    pub fn length(&self) -> u64 {
+        match self {
+            Self::Inline(bytes) => bytes.len() as u64,
+            Self::Blob { length, .. } => *length,
+        }
+    }
+}
+
 /// How an output came about, which decides how it is put back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OutputKind {

@@ -242,6 +242,12 @@ pub fn id() -> i32 {
     rustix::process::getpid().as_raw_nonzero().get()
 }
 
+/// Returns whether there is a process with this id, as far as this process's namespace shows.
+pub fn is_there(id: i32) -> bool {
+    let Some(pid) = rustix::process::Pid::from_raw(id).filter(|_| id > 0) else { return false };
+    !matches!(rustix::process::test_kill_process(pid), Err(rustix::io::Errno::SRCH))
+}
+
 /// Returns the effective user id.
 pub fn user() -> u32 {
     rustix::process::geteuid().as_raw()

@@ -1,6 +1,8 @@
 //! Rows of entries and blobs: read from manifests, and asked for.
 
 use std::collections::{HashMap, HashSet};
+use std::fs::Metadata;
+use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, ToSql, params};
@@ -9,10 +11,10 @@ use super::{Fault, Named, Weight, shards};
 use crate::action::digest::Digest;
 use crate::action::identity::{Identity, Timestamp};
 use crate::action::key::ActionKey;
-use crate::store::Store;
 use crate::store::codec::{Reader, Writer};
 use crate::store::manifest::Entry;
 use crate::store::outcome::{Outcome, OutcomeId, Shown};
+use crate::store::{Store, blocks_on_disk};
 
 /// An entry: an outcome under its key, and how it was used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -144,20 +146,22 @@ pub(super) fn unused(connection: &Connection, blobs: &[Digest]) -> Result<Vec<Di
 /// Makes the rows of a key those of its manifest. One that is not there, or damaged, has none.
 pub(super) fn read_manifest(connection: &Connection, store: &Store, key: &ActionKey) -> Result<(), Fault> {
     // The identity from before the reading: a manifest that is replaced meanwhile is read again.
-    let identity = Identity::of_entry(&store.manifest_path(key)).ok();
-    let listed = store.manifest(key).map(|manifest| manifest.entries).unwrap_or_default();
+    let file = std::fs::symlink_metadata(store.manifest_path(key)).ok();
+    let manifest = if file.is_some() { store.manifest(key).ok() } else { None };
+    let listed = manifest.map(|manifest| manifest.entries).unwrap_or_default();
     let mut known: HashMap<[u8; Digest::LENGTH], i64> = connection
         .prepare_cached("SELECT outcome, number FROM entries WHERE key = ?1")?
         .query_map([key.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<Result<_, _>>()?;
     for entry in &listed {
         let apart = entry.body.is_none();
-        let gone = apart && !store.outcome_path(&entry.id).exists();
+        let found = if apart { disk(&store.outcome_path(&entry.id)) } else { None };
+        let gone = apart && found.is_none();
         match known.remove(entry.id.0.as_bytes()) {
             Some(number) => {
                 connection
-                    .prepare_cached("UPDATE entries SET apart = ?1, gone = ?2 WHERE number = ?3")?
-                    .execute(params![apart, gone, number])?;
+                    .prepare_cached("UPDATE entries SET apart = ?1, gone = ?2, disk = ?3 WHERE number = ?4")?
+                    .execute(params![apart, gone, found.unwrap_or(0), number])?;
             }
             // One whose outcome cannot be read answers nobody.
             None => {
@@ -170,10 +174,19 @@ pub(super) fn read_manifest(connection: &Connection, store: &Store, key: &Action
     for number in known.into_values() {
         connection.prepare_cached("DELETE FROM entries WHERE number = ?1")?.execute([number])?;
     }
-    match identity {
-        Some(identity) => connection
-            .prepare_cached("INSERT OR REPLACE INTO manifests VALUES (?1, ?2)")?
-            .execute(params![key.as_bytes(), shards::bytes(&identity)])?,
+    match file {
+        Some(file) => connection
+            .prepare_cached(
+                "INSERT INTO manifests
+                 VALUES (?1, ?2, ?3, ?4, (SELECT count(*) FROM entries WHERE key = ?1))
+                 ON CONFLICT DO UPDATE SET identity = excluded.identity, disk = excluded.disk, changed = excluded.changed, entries = excluded.entries",
+            )?
+            .execute(params![
+                key.as_bytes(),
+                shards::bytes(&Identity::from(&file)),
+                blocks(&file),
+                Identity::from(&file).mtime,
+            ])?,
         None => {
             connection.prepare_cached("DELETE FROM manifests WHERE key = ?1")?.execute([key.as_bytes()])?
         }
@@ -182,7 +195,12 @@ pub(super) fn read_manifest(connection: &Connection, store: &Store, key: &Action
 }
 
 /// Takes in which files there are in a directory of outcomes.
-pub(super) fn outcomes_are(connection: &Connection, shard: u8, there: &HashSet<Digest>) -> Result<(), Fault> {
+pub(super) fn outcomes_are(
+    connection: &Connection,
+    store: &Store,
+    shard: u8,
+    there: &HashSet<Digest>,
+) -> Result<(), Fault> {
     let (first, last) = shards::range(shard);
     let known: Vec<(i64, [u8; Digest::LENGTH], bool)> = connection
         .prepare_cached(
@@ -193,16 +211,22 @@ pub(super) fn outcomes_are(connection: &Connection, shard: u8, there: &HashSet<D
     for (number, outcome, was_gone) in known {
         let gone = !there.contains(&Digest::from_bytes(outcome));
         if gone != was_gone {
+            let there = disk(&store.outcome_path(&OutcomeId(Digest::from_bytes(outcome))));
             connection
-                .prepare_cached("UPDATE entries SET gone = ?1 WHERE number = ?2")?
-                .execute(params![gone, number])?;
+                .prepare_cached("UPDATE entries SET gone = ?1, disk = ?2 WHERE number = ?3")?
+                .execute(params![gone, there.unwrap_or(0), number])?;
         }
     }
     Ok(())
 }
 
 /// Takes in which files there are in a directory of blobs.
-pub(super) fn blobs_are(connection: &Connection, shard: u8, there: &HashSet<Digest>) -> Result<(), Fault> {
+pub(super) fn blobs_are(
+    connection: &Connection,
+    store: &Store,
+    shard: u8,
+    there: &HashSet<Digest>,
+) -> Result<(), Fault> {
     let (first, last) = shards::range(shard);
     let known: Vec<([u8; Digest::LENGTH], bool)> = connection
         .prepare_cached("SELECT digest, gone FROM blobs WHERE digest BETWEEN ?1 AND ?2")?
@@ -211,9 +235,10 @@ pub(super) fn blobs_are(connection: &Connection, shard: u8, there: &HashSet<Dige
     for (digest, was_gone) in known {
         let gone = !there.contains(&Digest::from_bytes(digest));
         if gone != was_gone {
+            let there = disk(&store.blobs.path(&Digest::from_bytes(digest)));
             connection
-                .prepare_cached("UPDATE blobs SET gone = ?1 WHERE digest = ?2")?
-                .execute(params![gone, digest])?;
+                .prepare_cached("UPDATE blobs SET gone = ?1, disk = ?2 WHERE digest = ?3")?
+                .execute(params![gone, there.unwrap_or(0), digest])?;
         }
     }
     connection
@@ -237,29 +262,37 @@ fn insert(
     outcome.shown.write(&mut shown);
     connection
         .prepare_cached(
-            "INSERT INTO entries (key, outcome, recorded, ttl, duration, exit, bytes, shown, apart, gone, used)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0, ?3)",
+            "INSERT INTO entries (key, outcome, recorded, ttl, expires, duration, exit, bytes, disk, shown,
+                 apart, gone, used)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 0, ?3)",
         )?
         .execute(params![
             key.as_bytes(),
             entry.id.0.as_bytes(),
             outcome.recorded.0,
             outcome.ttl.map(signed),
+            outcome.ttl.map(|ttl| outcome.recorded.0.saturating_add(signed(ttl))),
             signed(outcome.duration),
             outcome.exit,
             bytes.cast_signed(),
+            if entry.body.is_none() { disk(&store.outcome_path(&entry.id)).unwrap_or(0) } else { 0 },
             shown.into_bytes(),
             entry.body.is_none(),
         ])?;
     let number = connection.last_insert_rowid();
     for (digest, length) in outcome.blobs() {
-        let gone = !store.blobs.path(&digest).exists();
+        let there = disk(&store.blobs.path(&digest));
         connection
             .prepare_cached(
-                "INSERT INTO blobs (digest, length, gone) VALUES (?1, ?2, ?3)
-                 ON CONFLICT DO UPDATE SET gone = excluded.gone",
+                "INSERT INTO blobs (digest, length, gone, disk) VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT DO UPDATE SET gone = excluded.gone, disk = excluded.disk",
             )?
-            .execute(params![digest.as_bytes(), length.min(MOST).cast_signed(), gone])?;
+            .execute(params![
+                digest.as_bytes(),
+                length.min(MOST).cast_signed(),
+                there.is_none(),
+                there.unwrap_or(0)
+            ])?;
         connection
             .prepare_cached("INSERT OR IGNORE INTO uses VALUES (?1, ?2)")?
             .execute(params![number, digest.as_bytes()])?;
@@ -290,8 +323,17 @@ fn select(connection: &Connection, and: &str, params: &[&dyn ToSql]) -> Result<V
     Ok(found)
 }
 
+/// Returns what a file takes on disk in bytes; `None` when it is not there.
+fn disk(path: &Path) -> Option<i64> {
+    std::fs::symlink_metadata(path).ok().map(|file| blocks(&file))
+}
+
+fn blocks(file: &Metadata) -> i64 {
+    blocks_on_disk(file).cast_signed()
+}
+
 /// SQLite's numbers are signed; none of ours reaches the sign.
-fn unsigned(number: i64) -> u64 {
+pub(super) fn unsigned(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
 }
 

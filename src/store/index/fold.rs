@@ -31,13 +31,13 @@ const EVENTS: [Event; 3] = [Event::Hit, Event::Miss, Event::Commit];
 /// The most a record may add to a sum: 104 days in ns, far from what overflows.
 const MOST: u64 = 1 << 53;
 
-/// Brings an index up to the store.
+/// Brings an index up to the store; returns whether there was something new.
 pub(super) fn bring_up(
     connection: &mut Connection,
     store: &Store,
     now: Timestamp,
     journals: Journals,
-) -> Result<(), Fault> {
+) -> Result<bool, Fault> {
     if journals == Journals::TakeAway {
         take_away(connection, store)?;
     }
@@ -45,20 +45,21 @@ pub(super) fn bring_up(
     let taken = store.journal.taken().map_err(|error| Trouble::io("list", store.path(), error))?;
     let alive = journals == Journals::LeaveAlone;
     if taken.is_empty() && !alive && shards::changed(connection, store, now)?.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // Another process may have done all this while we waited for it.
-    let folded = last_folded(&transaction)?;
+    let noted = Noted::read(&transaction)?;
     let mut records = Vec::new();
-    let mut last = folded;
+    let mut last = noted.folded;
     for (number, path) in &taken {
-        if *number > folded && read(path, &mut records)? {
+        if let Some(bytes) = noted.rest(*number, path)? {
+            records.extend(journal::records(&bytes).map(|(_, record)| record));
             last = *number;
         }
     }
-    if alive {
-        read(store.journal.path(), &mut records)?;
+    if alive && let Some(bytes) = read(store.journal.path())? {
+        records.extend(journal::records(&bytes).map(|(_, record)| record));
     }
     let mut seen = HashSet::new();
     for shard in shards::changed(&transaction, store, now)? {
@@ -72,17 +73,129 @@ pub(super) fn bring_up(
     for record in &records {
         apply(&transaction, record, now)?;
     }
-    transaction.execute("UPDATE meta SET folded = ?1 WHERE folded < ?1", [last.cast_signed()])?;
+    transaction.execute("UPDATE meta SET folded = max(folded, ?1), whole = 1", [last.cast_signed()])?;
     transaction.commit()?;
     fault::point("fold.applied");
     if journals == Journals::TakeAway {
-        for (_, path) in taken {
-            // Another process may have been faster; one that stays is removed by the next fold.
-            let _ = std::fs::remove_file(path);
-        }
+        remove(&taken, last);
         fault::point("fold.removed");
     }
-    Ok(())
+    Ok(true)
+}
+
+/// Folds journals while there is time for it; returns whether all were. No commit may be under way: then
+/// each record's manifest is there, and need not be searched.
+pub(super) fn journals(
+    connection: &mut Connection,
+    store: &Store,
+    now: Timestamp,
+    left: &dyn Fn() -> bool,
+) -> Result<bool, Fault> {
+    take_away(connection, store)?;
+    fault::point("fold.renamed");
+    let taken = store.journal.taken().map_err(|error| Trouble::io("list", store.path(), error))?;
+    if taken.is_empty() {
+        return Ok(true);
+    }
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let mut noted = Noted::read(&transaction)?;
+    let mut seen = HashSet::new();
+    let mut in_time = true;
+    'journals: for (number, path) in &taken {
+        let Some(bytes) = noted.rest(*number, path)? else { continue };
+        let begin = if noted.part_of == *number { noted.part } else { 0 };
+        for (place, (end, record)) in journal::records(&bytes).enumerate() {
+            if record.event == Event::Commit && seen.insert(record.key) {
+                entries::read_manifest(&transaction, store, &record.key)?;
+            }
+            apply(&transaction, &record, now)?;
+            if place % LOOK_AT_THE_CLOCK == 0 && !left() {
+                noted = Noted { part_of: *number, part: begin + end as u64, ..noted };
+                in_time = false;
+                break 'journals;
+            }
+        }
+        noted = Noted { folded: *number, ..noted };
+    }
+    transaction.execute(
+        "UPDATE meta SET folded = max(folded, ?1), part_of = ?2, part = ?3",
+        params![noted.folded.cast_signed(), noted.part_of.cast_signed(), noted.part.cast_signed()],
+    )?;
+    transaction.commit()?;
+    fault::point("fold.applied");
+    remove(&taken, noted.folded);
+    fault::point("fold.removed");
+    Ok(in_time)
+}
+
+/// Takes in directories that changed while there is time for it; returns whether all were.
+pub(super) fn directories(
+    connection: &mut Connection,
+    store: &Store,
+    now: Timestamp,
+    left: &dyn Fn() -> bool,
+) -> Result<bool, Fault> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let mut seen = HashSet::new();
+    for shard in shards::changed(&transaction, store, now)? {
+        if !left() {
+            transaction.commit()?;
+            return Ok(false);
+        }
+        shards::take_in(&transaction, store, &shard, &mut seen)?;
+    }
+    transaction.execute("UPDATE meta SET whole = 1", [])?;
+    transaction.commit()?;
+    Ok(true)
+}
+
+/// After how many records a fold looks whether there is time left; so many take some 0.3 ms.
+const LOOK_AT_THE_CLOCK: usize = 32;
+
+/// What the index notes of journals.
+#[derive(Clone, Copy, Debug)]
+struct Noted {
+    /// The last that was folded.
+    folded: u64,
+    /// One that was folded in part.
+    part_of: u64,
+    /// How many bytes of that one.
+    part: u64,
+}
+
+impl Noted {
+    fn read(connection: &Connection) -> Result<Self, Fault> {
+        Ok(connection.query_row("SELECT folded, part_of, part FROM meta", [], |row| {
+            Ok(Self {
+                folded: entries::unsigned(row.get(0)?),
+                part_of: entries::unsigned(row.get(1)?),
+                part: entries::unsigned(row.get(2)?),
+            })
+        })?)
+    }
+
+    /// Returns what was not folded yet of a journal that was taken away; `None` for one that is gone or done.
+    fn rest(&self, number: u64, path: &std::path::Path) -> Result<Option<Vec<u8>>, Fault> {
+        if number <= self.folded {
+            return Ok(None);
+        }
+        let Some(mut bytes) = read(path)? else { return Ok(None) };
+        if number == self.part_of {
+            let done = usize::try_from(self.part).unwrap_or(usize::MAX).min(bytes.len());
+            bytes.drain(..done);
+        }
+        Ok(Some(bytes))
+    }
+}
+
+/// Removes the journals that were folded. Another process may have been faster; one that stays is removed
+/// by the next fold.
+fn remove(taken: &[(u64, std::path::PathBuf)], folded: u64) {
+    for (number, path) in taken {
+        if *number <= folded {
+            let _ = std::fs::remove_file(path);
+        }
+    }
 }
 
 /// Renames the journal, so that appends begin a new one. The number is greater than that of every journal
@@ -94,7 +207,7 @@ pub(super) fn take_away(connection: &Connection, store: &Store) -> Result<(), Fa
     let Some(held) = store.journal.hold().map_err(trouble)? else { return Ok(()) };
     let taken = store.journal.taken().map_err(trouble)?;
     let last = taken.last().map_or(0, |(number, _)| *number);
-    let number = last.max(last_folded(connection)?).saturating_add(1);
+    let number = last.max(Noted::read(connection)?.folded).saturating_add(1);
     held.take_away(number).map_err(trouble)?;
     Ok(())
 }
@@ -117,19 +230,11 @@ pub(super) fn tallies(connection: &Connection) -> Result<Vec<Tally>, Fault> {
     Ok(tallies)
 }
 
-fn last_folded(connection: &Connection) -> Result<u64, Fault> {
-    let folded: i64 = connection.query_row("SELECT folded FROM meta", [], |row| row.get(0))?;
-    Ok(folded.cast_unsigned())
-}
-
-/// Adds the records of a journal; returns whether it was there.
-fn read(path: &std::path::Path, records: &mut Vec<Record>) -> Result<bool, Fault> {
+/// Reads a journal; `None` when it is not there.
+fn read(path: &std::path::Path) -> Result<Option<Vec<u8>>, Fault> {
     match std::fs::read(path) {
-        Ok(bytes) => {
-            records.extend(journal::records(&bytes));
-            Ok(true)
-        }
-        Err(error) if is_absent(&error) => Ok(false),
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if is_absent(&error) => Ok(None),
         Err(error) => Err(Trouble::io("read", path, error).into()),
     }
 }

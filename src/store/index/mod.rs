@@ -30,6 +30,7 @@
 
 mod entries;
 mod fold;
+mod retain;
 mod schema;
 mod shards;
 #[cfg(test)]
@@ -40,9 +41,11 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::Store;
+use super::gc::retention::Candidate;
 use super::journal::Event;
 use super::location::Trouble;
 use super::outcome::OutcomeId;
+use super::usage::Usage;
 use crate::action::digest::Digest;
 use crate::action::identity::Timestamp;
 use crate::action::key::ActionKey;
@@ -193,6 +196,83 @@ impl<'a> Index<'a> {
         self.ask(|connection| entries::unused(connection, blobs))
     }
 
+    /// Opens the index file as it is, for whoever has little time: no other process is waited for, and
+    /// nothing is brought up.
+    pub(super) fn open_as_it_is(store: &'a Store, now: Timestamp) -> Result<Self, Trouble> {
+        let path = path(store);
+        let before = schema::identity(&path);
+        let opened = match schema::open(&path) {
+            Err(Fault::Damaged(_)) if schema::discard(&path, before).is_ok() => schema::open(&path),
+            opened => opened,
+        };
+        let connection = opened.map_err(|fault| trouble(store, fault))?;
+        connection.busy_timeout(std::time::Duration::ZERO).map_err(|error| trouble(store, error.into()))?;
+        Ok(Self { store, now, connection, file: schema::identity(&path) })
+    }
+
+    /// Folds journals while there is time for it; returns whether all were. No commit may be under way.
+    pub(super) fn fold_journals(&mut self, left: &dyn Fn() -> bool) -> Result<bool, Trouble> {
+        fold::journals(&mut self.connection, self.store, self.now, left)
+            .map_err(|fault| trouble(self.store, fault))
+    }
+
+    /// Takes in directories that changed while there is time for it; returns whether all were.
+    pub(super) fn take_in_directories(&mut self, left: &dyn Fn() -> bool) -> Result<bool, Trouble> {
+        fold::directories(&mut self.connection, self.store, self.now, left)
+            .map_err(|fault| trouble(self.store, fault))
+    }
+
+    /// Returns whether every directory was taken in since the index was made.
+    pub(super) fn is_whole(&mut self) -> Result<bool, Trouble> {
+        self.ask(retain::is_whole)
+    }
+
+    /// Returns what everything takes, in bytes on disk.
+    ///
+    /// # Errors
+    /// [`Trouble`] when SQLite will not.
+    pub fn disk(&mut self) -> Result<u64, Trouble> {
+        self.ask(retain::disk)
+    }
+
+    /// Returns what may go, at least the first `most` of it in the order of retention.
+    pub(super) fn candidates(&mut self, most: u32) -> Result<Vec<Candidate>, Trouble> {
+        let now = self.now;
+        self.ask(|connection| retain::candidates(connection, now, most))
+    }
+
+    /// Returns the blobs that no entry needs and that are still there, with what they take on disk.
+    pub(super) fn idle(&mut self) -> Result<Vec<(Digest, u64)>, Trouble> {
+        self.ask(retain::idle)
+    }
+
+    /// Returns whether the index knows a blob.
+    pub(super) fn knows_blob(&mut self, digest: &Digest) -> Result<bool, Trouble> {
+        self.ask(|connection| retain::knows_blob(connection, digest))
+    }
+
+    /// Returns whether the index knows an outcome.
+    pub(super) fn knows_outcome(&mut self, outcome: &Digest) -> Result<bool, Trouble> {
+        self.ask(|connection| retain::knows_outcome(connection, outcome))
+    }
+
+    /// Takes in which manifests were changed, and which blobs' files removed. `remove` does it; so that no
+    /// reader sees the one without the other, it is one transaction.
+    pub(super) fn change<T>(
+        &mut self,
+        change: impl FnOnce(&Change<'_>) -> Result<T, Trouble>,
+    ) -> Result<T, Trouble> {
+        let store = self.store;
+        let sql = |error: rusqlite::Error| trouble(store, error.into());
+        let transaction = self
+            .connection
+            .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
+            .map_err(sql)?;
+        let done = change(&Change { store, transaction: &transaction })?;
+        transaction.commit().map_err(sql)?;
+        Ok(done)
+    }
+
     /// Brings it up again after files were removed.
     pub(super) fn bring_up(&mut self) -> Result<(), Trouble> {
         // Whatever the clock says: nothing that was known of the directories holds any more. If this
@@ -211,7 +291,9 @@ impl<'a> Index<'a> {
     fn on_disk(store: &'a Store, path: &Path, now: Timestamp) -> Result<Self, Fault> {
         let mut connection = schema::open(path)?;
         let file = schema::identity(path);
-        fold::bring_up(&mut connection, store, now, fold::Journals::TakeAway)?;
+        if fold::bring_up(&mut connection, store, now, fold::Journals::TakeAway)? {
+            Usage { total: retain::disk(&connection)?, finished: true }.note(store);
+        }
         Ok(Self { store, now, connection, file })
     }
 
@@ -238,6 +320,30 @@ impl<'a> Index<'a> {
             other => other,
         };
         answer.map_err(|fault| trouble(self.store, fault))
+    }
+}
+
+/// An index while it is changed.
+#[derive(Debug)]
+pub(super) struct Change<'a> {
+    store: &'a Store,
+    transaction: &'a Connection,
+}
+
+impl Change<'_> {
+    /// Makes the rows of a key those of its manifest.
+    pub(super) fn reread(&self, key: &ActionKey) -> Result<(), Trouble> {
+        entries::read_manifest(self.transaction, self.store, key).map_err(|fault| trouble(self.store, fault))
+    }
+
+    /// Returns those of some blobs that no entry needs.
+    pub(super) fn unused(&self, blobs: &[Digest]) -> Result<Vec<Digest>, Trouble> {
+        entries::unused(self.transaction, blobs).map_err(|fault| trouble(self.store, fault))
+    }
+
+    /// Drops the rows of blobs whose files were removed.
+    pub(super) fn blobs_went(&self, blobs: &[Digest]) -> Result<(), Trouble> {
+        retain::blobs_went(self.transaction, blobs).map_err(|fault| trouble(self.store, fault))
     }
 }
 

@@ -16,35 +16,48 @@ use crate::sys::file::is_absent;
 /// `memo` in ASCII.
 const APPLICATION: i64 = 0x6d65_6d6f;
 /// The number of the schema. An index with a lower one is thrown away.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 /// How long another process's transaction is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// `meta` has one row: the number of the last journal that was folded, and the bytes of all entries and
-/// blobs. `shards` and `manifests` say by which stat identity directories and files were taken in.
+/// `meta` has one row: the number of the last journal that was folded, how many bytes of which one were
+/// folded besides, whether every directory was taken in since the index was made, the bytes of all entries
+/// and blobs, and what they and the manifests take on disk. `shards` and `manifests` say by which stat identity directories and files were taken in.
 /// `apart` is 1 for an outcome with a file of its own, `gone` for a file that should be there and is not.
+/// `disk` is what a file takes on disk, 0 for one that is not there. `changed` is a
+/// manifest's modification time, `entries` how many of its outcomes can be read.
 /// A blob that no entry uses keeps its row until its file is gone.
 const TABLES: &str = "
-CREATE TABLE meta (folded INTEGER NOT NULL, bytes INTEGER NOT NULL) STRICT;
-INSERT INTO meta VALUES (0, 0);
+CREATE TABLE meta (
+    folded INTEGER NOT NULL, part_of INTEGER NOT NULL, part INTEGER NOT NULL, whole INTEGER NOT NULL,
+    bytes INTEGER NOT NULL, disk INTEGER NOT NULL
+) STRICT;
+INSERT INTO meta VALUES (0, 0, 0, 0, 0, 0);
 CREATE TABLE shards (
     tree INTEGER NOT NULL, shard INTEGER NOT NULL, identity BLOB NOT NULL, settled INTEGER NOT NULL,
     PRIMARY KEY (tree, shard)
 ) STRICT, WITHOUT ROWID;
-CREATE TABLE manifests (key BLOB PRIMARY KEY, identity BLOB NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE manifests (
+    key BLOB PRIMARY KEY, identity BLOB NOT NULL, disk INTEGER NOT NULL, changed INTEGER NOT NULL, entries INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+CREATE INDEX manifests_bare ON manifests (changed, key) WHERE entries = 0;
 CREATE TABLE entries (
     number INTEGER PRIMARY KEY,
     key BLOB NOT NULL, outcome BLOB NOT NULL,
-    recorded INTEGER NOT NULL, ttl INTEGER, duration INTEGER NOT NULL, exit INTEGER NOT NULL,
-    bytes INTEGER NOT NULL, shown BLOB NOT NULL,
+    recorded INTEGER NOT NULL, ttl INTEGER, expires INTEGER, duration INTEGER NOT NULL, exit INTEGER NOT NULL,
+    bytes INTEGER NOT NULL, disk INTEGER NOT NULL, shown BLOB NOT NULL,
     apart INTEGER NOT NULL, gone INTEGER NOT NULL,
     used INTEGER NOT NULL, hits INTEGER NOT NULL DEFAULT 0, saved INTEGER NOT NULL DEFAULT 0,
     UNIQUE (key, outcome)
 ) STRICT;
 CREATE INDEX entries_outcome ON entries (outcome);
+CREATE INDEX entries_used ON entries (used, key, outcome);
+CREATE INDEX entries_expires ON entries (expires, key, outcome) WHERE expires IS NOT NULL;
 CREATE TABLE blobs (
-    digest BLOB PRIMARY KEY, length INTEGER NOT NULL, uses INTEGER NOT NULL DEFAULT 0, gone INTEGER NOT NULL
+    digest BLOB PRIMARY KEY, length INTEGER NOT NULL, uses INTEGER NOT NULL DEFAULT 0, gone INTEGER NOT NULL,
+    disk INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX blobs_idle ON blobs (digest) WHERE uses = 0;
 CREATE TABLE uses (
     entry INTEGER NOT NULL, digest BLOB NOT NULL, PRIMARY KEY (entry, digest)
 ) STRICT, WITHOUT ROWID;
@@ -57,11 +70,23 @@ CREATE TABLE tally (
 /// Keep the counters exact, whichever statement changes the rows.
 const TRIGGERS: &str = "
 CREATE TRIGGER entry_comes AFTER INSERT ON entries BEGIN
-    UPDATE meta SET bytes = bytes + NEW.bytes;
+    UPDATE meta SET bytes = bytes + NEW.bytes, disk = disk + NEW.disk;
+END;
+CREATE TRIGGER entry_changes AFTER UPDATE OF disk ON entries BEGIN
+    UPDATE meta SET disk = disk + NEW.disk - OLD.disk;
 END;
 CREATE TRIGGER entry_goes BEFORE DELETE ON entries BEGIN
     DELETE FROM uses WHERE entry = OLD.number;
-    UPDATE meta SET bytes = bytes - OLD.bytes;
+    UPDATE meta SET bytes = bytes - OLD.bytes, disk = disk - OLD.disk;
+END;
+CREATE TRIGGER manifest_comes AFTER INSERT ON manifests BEGIN
+    UPDATE meta SET disk = disk + NEW.disk;
+END;
+CREATE TRIGGER manifest_changes AFTER UPDATE OF disk ON manifests BEGIN
+    UPDATE meta SET disk = disk + NEW.disk - OLD.disk;
+END;
+CREATE TRIGGER manifest_goes AFTER DELETE ON manifests BEGIN
+    UPDATE meta SET disk = disk - OLD.disk;
 END;
 CREATE TRIGGER use_comes AFTER INSERT ON uses BEGIN
     UPDATE blobs SET uses = uses + 1 WHERE digest = NEW.digest;
@@ -70,13 +95,13 @@ CREATE TRIGGER use_goes AFTER DELETE ON uses BEGIN
     UPDATE blobs SET uses = uses - 1 WHERE digest = OLD.digest;
 END;
 CREATE TRIGGER blob_comes AFTER INSERT ON blobs BEGIN
-    UPDATE meta SET bytes = bytes + NEW.length * (1 - NEW.gone);
+    UPDATE meta SET bytes = bytes + NEW.length * (1 - NEW.gone), disk = disk + NEW.disk;
 END;
-CREATE TRIGGER blob_changes AFTER UPDATE OF gone ON blobs BEGIN
-    UPDATE meta SET bytes = bytes + NEW.length * (OLD.gone - NEW.gone);
+CREATE TRIGGER blob_changes AFTER UPDATE OF gone, disk ON blobs BEGIN
+    UPDATE meta SET bytes = bytes + NEW.length * (OLD.gone - NEW.gone), disk = disk + NEW.disk - OLD.disk;
 END;
 CREATE TRIGGER blob_goes AFTER DELETE ON blobs BEGIN
-    UPDATE meta SET bytes = bytes - OLD.length * (1 - OLD.gone);
+    UPDATE meta SET bytes = bytes - OLD.length * (1 - OLD.gone), disk = disk - OLD.disk;
 END;
 ";
 

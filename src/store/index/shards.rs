@@ -75,8 +75,8 @@ pub(super) fn take_in(
     let names = names(&shard.path, shard.number)?;
     match shard.tree {
         Tree::Manifests => manifests(connection, store, shard, names, read)?,
-        Tree::Outcomes => entries::outcomes_are(connection, shard.number, &names)?,
-        Tree::Blobs => entries::blobs_are(connection, shard.number, &names)?,
+        Tree::Outcomes => entries::outcomes_are(connection, store, shard.number, &names)?,
+        Tree::Blobs => entries::blobs_are(connection, store, shard.number, &names)?,
     }
     connection.prepare_cached("INSERT OR REPLACE INTO shards VALUES (?1, ?2, ?3, ?4)")?.execute(params![
         shard.tree as u8,

@@ -1,0 +1,246 @@
+//! gc: keeps the store within its limits, and removes what nothing needs.
+//!
+//! Entries go as [`retention`] chooses; then [`sweep`] removes the files without an entry: what killed runs
+//! left, and blobs and outcomes that no entry has named for an hour.
+//!
+//! # Locking
+//! One at a time: `gc.lock`, which is never removed; who finds it taken leaves the work to the other. While
+//! something is removed, `generation` is held exclusively, so that no commit is between its last look at its
+//! blobs and its manifest; each manifest is changed under its own lock. A hit holds nothing: what it has opened
+//! stays readable, what it finds gone is a miss.
+//!
+//! # Crash safety
+//! A manifest goes before the files it names, and the index is told last: killed in between, gc has left
+//! files without an entry, and rows whose files are gone, which both are found the next time.
+//!
+//! # Performance
+//! After a run, [`after_commit`] decides by the length of the journal, the sum in its records and the file
+//! `usage` whether it is worth opening the index at all; mostly it is not. If it is, the work is cut into
+//! pieces, and after [`TIME`] what is left waits for the next run.
+
+pub mod retention;
+mod sweep;
+
+use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt;
+use std::time::{Duration, Instant};
+
+use super::index::Index;
+use super::location::Trouble;
+use super::outcome::OutcomeId;
+use super::usage::Usage;
+use super::{Store, clear, lock};
+use crate::action::digest::Digest;
+use crate::action::identity::Timestamp;
+use crate::action::key::ActionKey;
+use crate::fault;
+use retention::{Chosen, Limits, choose};
+pub(crate) use sweep::Leftover;
+
+/// How long `memo gc` waits for another one.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a run is held up, at most, before the next piece of work is left to another; what is begun then
+/// takes some ms more.
+const TIME: Duration = Duration::from_millis(8);
+/// A journal of this size, in bytes, is folded by the next run: a thousand records.
+const LONG: u64 = 96 << 10;
+/// How many entries go at a time when a run removes them.
+const BATCH: u32 = 64;
+
+/// What went, or would go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Went {
+    /// How many entries.
+    pub entries: u64,
+    /// What they took, in bytes on disk.
+    pub bytes: u64,
+    /// How many files that belong to no entry.
+    pub files: u64,
+    /// What those took, in bytes on disk.
+    pub file_bytes: u64,
+}
+
+/// What is to be removed.
+#[derive(Debug, Default)]
+struct Plan {
+    /// Blobs that no entry needs, with what they take on disk.
+    idle: Vec<(Digest, u64)>,
+    chosen: Chosen,
+    leftovers: Vec<Leftover>,
+}
+
+impl Plan {
+    /// Plans for blobs and up to `most` entries.
+    fn make(
+        index: &mut Index<'_>,
+        store: &Store,
+        now: Timestamp,
+        limits: Limits,
+        most: u32,
+    ) -> Result<Self, Trouble> {
+        let mut total = index.disk()?;
+        let mut idle = index.idle()?;
+        // A young one may be what a run is about to record; it goes only when there is no room.
+        if total <= limits.most {
+            idle.retain(|(digest, _)| sweep::is_old(&store.blobs.path(digest), now));
+        }
+        total = total.saturating_sub(idle.iter().map(|(_, bytes)| bytes).sum());
+        let candidates = if total > limits.most { index.candidates(most)? } else { Vec::new() };
+        Ok(Self { idle, chosen: choose(candidates, total, now, limits), leftovers: Vec::new() })
+    }
+
+    fn weigh(&self) -> Went {
+        let entries = self.chosen.gone.iter().filter(|(_, outcome)| outcome.is_some()).count() as u64;
+        let bare = self.chosen.gone.len() as u64 - entries;
+        let idle: u64 = self.idle.iter().map(|(_, bytes)| bytes).sum();
+        let left: u64 = self.leftovers.iter().map(|leftover| leftover.bytes).sum();
+        Went {
+            entries,
+            bytes: self.chosen.bytes - self.chosen.bare,
+            files: bare + (self.idle.len() + self.leftovers.len()) as u64,
+            file_bytes: self.chosen.bare + idle + left,
+        }
+    }
+
+    /// Removes it. `generation` is held.
+    fn carry_out(&self, index: &mut Index<'_>, store: &Store) -> Result<(), Trouble> {
+        let mut gone = self.chosen.gone.clone();
+        gone.sort_unstable();
+        index.change(|change| {
+            for picked in gone.chunk_by(|a, b| a.0 == b.0) {
+                remove_entries(store, picked)?;
+                change.reread(&picked[0].0)?;
+            }
+            fault::point("gc.manifests");
+            let mut blobs: Vec<Digest> = self.idle.iter().map(|(digest, _)| *digest).collect();
+            blobs.extend(&self.chosen.blobs);
+            let blobs = change.unused(&blobs)?;
+            for blob in &blobs {
+                clear::remove(&store.blobs.path(blob))?;
+            }
+            fault::point("gc.blobs");
+            change.blobs_went(&blobs)
+        })?;
+        fault::point("gc.index");
+        for leftover in &self.leftovers {
+            leftover.remove()?;
+        }
+        fault::point("gc.swept");
+        Ok(())
+    }
+}
+
+fn remove_entries(store: &Store, picked: &[(ActionKey, Option<OutcomeId>)]) -> Result<(), Trouble> {
+    store.evict(&picked[0].0, |entry| picked.iter().any(|(_, outcome)| *outcome == Some(entry.id)))
+}
+
+/// Brings the store within its limits; returns what went.
+///
+/// # Errors
+/// [`Trouble`] when the system will not; what is left then is whole.
+pub fn run(store: &Store, now: Timestamp, limits: Limits) -> Result<Went, Trouble> {
+    if !store.is_made() {
+        return Ok(Went::default());
+    }
+    let path = store.path().join("gc.lock");
+    let file = lock_file(store)?;
+    lock::exclusive(&file, PATIENCE).map_err(|error| Trouble::io("lock", &path, error))?;
+    fault::point("gc.locked");
+    let generation = clear::hold_generation(store)?;
+    let mut index = Index::open(store, now)?;
+    let mut plan = Plan::make(&mut index, store, now, limits, u32::MAX)?;
+    plan.leftovers = sweep::find(store, &mut index, now, sweep::Scope::Everything)?;
+    plan.carry_out(&mut index, store)?;
+    drop(generation);
+    // The next one finds the directories as gc has left them.
+    index.bring_up()?;
+    Usage { total: index.disk()?, finished: true }.note(store);
+    fault::point("gc.usage");
+    Ok(plan.weigh())
+}
+
+/// Returns what [`run`] would remove.
+///
+/// # Errors
+/// [`Trouble`] when the system will not.
+pub fn foretell(store: &Store, now: Timestamp, limits: Limits) -> Result<Went, Trouble> {
+    if !store.is_made() {
+        return Ok(Went::default());
+    }
+    let mut index = Index::open(store, now)?;
+    let mut plan = Plan::make(&mut index, store, now, limits, u32::MAX)?;
+    plan.leftovers = sweep::find(store, &mut index, now, sweep::Scope::Everything)?;
+    Ok(plan.weigh())
+}
+
+/// Looks after the store when a run was recorded, if that is due, for some milliseconds.
+pub fn after_commit(store: &Store, now: Timestamp, limits: Limits) {
+    if is_due(store, limits) {
+        let begun = Instant::now();
+        // Whatever goes wrong here is the next one's to try.
+        let _ = a_little(store, now, limits, &|| begun.elapsed() < TIME);
+    }
+}
+
+/// Returns whether the journal is long, or what was added since the last count may be too much.
+fn is_due(store: &Store, limits: Limits) -> bool {
+    let Some(added) = store.journal.added(LONG) else { return true };
+    let usage = Usage::read(store).unwrap_or(Usage { total: 0, finished: true });
+    !usage.finished || usage.total.saturating_add(added) > limits.most
+}
+
+/// Does what there is time for. Returns whether that was all.
+fn a_little(store: &Store, now: Timestamp, limits: Limits, left: &dyn Fn() -> bool) -> Result<bool, Trouble> {
+    let file = lock_file(store)?;
+    if file.try_lock().is_err() {
+        return Ok(false);
+    }
+    fault::point("gc.locked");
+    let mut index = Index::open_as_it_is(store, now)?;
+    let mut finished = index.is_whole()? || index.take_in_directories(left)?;
+    if finished && left() {
+        let generation = File::options().read(true).write(true).open(store.path().join("generation"));
+        let generation = generation.map_err(|error| Trouble::io("open", store.path(), error))?;
+        // Commits take their turns in microseconds; one that was stopped must not stop us.
+        let held = lock::exclusive(&generation, TIME);
+        held.map_err(|error| Trouble::io("lock", store.path(), error))?;
+        finished = index.fold_journals(left)?;
+        fault::point("gc.folded");
+        let mut limits = limits;
+        while finished && left() {
+            let plan = Plan::make(&mut index, store, now, limits, BATCH)?;
+            if plan.idle.is_empty() && plan.chosen.gone.is_empty() {
+                break;
+            }
+            if !plan.chosen.gone.is_empty() {
+                // What was begun goes on down to the target.
+                limits.most = limits.target;
+            }
+            plan.carry_out(&mut index, store)?;
+        }
+        if finished && left() {
+            let leftovers = sweep::find(store, &mut index, now, sweep::Scope::OneShard)?;
+            Plan { leftovers, ..Plan::default() }.carry_out(&mut index, store)?;
+        }
+    }
+    let total = index.disk()?;
+    finished &= total <= limits.most;
+    Usage { total, finished }.note(store);
+    fault::point("gc.usage");
+    Ok(finished)
+}
+
+fn lock_file(store: &Store) -> Result<File, Trouble> {
+    let path = store.path().join("gc.lock");
+    File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&path)
+        .map_err(|error| Trouble::io("open", &path, error))
+}
+
+#[cfg(test)]
+mod tests;

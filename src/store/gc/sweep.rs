@@ -1,0 +1,141 @@
+//! Sweeping: files of the store that belong to no entry.
+
+use std::fs::{DirEntry, Metadata};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::action::digest::Digest;
+use crate::action::identity::{Identity, Timestamp};
+use crate::store::index::Index;
+use crate::store::lease::Lease;
+use crate::store::location::Trouble;
+use crate::store::{Store, blocks_on_disk, clear};
+use crate::sys::file::is_absent;
+use crate::sys::process;
+
+/// How long a file without an entry is kept: whoever made it may be about to record what needs it.
+const GRACE: Duration = Duration::from_secs(3600);
+/// How long a temporary file is kept whose maker seems to be there; after a day another process may have
+/// its number.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
+
+/// How much is looked through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// All of it.
+    Everything,
+    /// One directory of blobs and one of outcomes; another one each second.
+    OneShard,
+}
+
+/// A file that is to go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Leftover {
+    pub(crate) path: PathBuf,
+    /// What it takes on disk.
+    pub(crate) bytes: u64,
+    is_lease: bool,
+}
+
+impl Leftover {
+    /// Removes it.
+    ///
+    /// # Errors
+    /// [`Trouble`] when the system will not.
+    pub(crate) fn remove(&self) -> Result<(), Trouble> {
+        if self.is_lease {
+            return Lease::remove_abandoned(&self.path)
+                .map(|_| ())
+                .map_err(|error| Trouble::io("remove", &self.path, error));
+        }
+        clear::remove(&self.path)
+    }
+}
+
+/// Returns whether a file was not written to or wanted for an hour.
+pub(super) fn is_old(path: &Path, now: Timestamp) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|metadata| is_older(&metadata, now, GRACE))
+}
+
+fn is_older(metadata: &Metadata, now: Timestamp, limit: Duration) -> bool {
+    now.since(Timestamp(Identity::from(metadata).mtime)).is_some_and(|age| age >= limit)
+}
+
+/// Returns the files that belong to no entry and that nobody is about to use.
+pub(super) fn find(
+    store: &Store,
+    index: &mut Index<'_>,
+    now: Timestamp,
+    scope: Scope,
+) -> Result<Vec<Leftover>, Trouble> {
+    let shards = match scope {
+        Scope::Everything => 0..=u8::MAX,
+        Scope::OneShard => {
+            let number = (now.0 / 1_000_000_000).rem_euclid(256) as u8;
+            number..=number
+        }
+    };
+    let mut leftovers = abandoned(store, now)?;
+    for shard in shards {
+        let shard = format!("{shard:02x}");
+        for (tree, is_blob) in [("blobs", true), ("outcomes", false)] {
+            for (file, metadata) in files(&store.path().join(tree).join(&shard))? {
+                let Some(name) = file.file_name().to_str().and_then(Digest::from_hex) else { continue };
+                let known = if is_blob { index.knows_blob(&name) } else { index.knows_outcome(&name) }?;
+                if !known && is_older(&metadata, now, GRACE) {
+                    leftovers.push(leftover(&file, &metadata));
+                }
+            }
+        }
+    }
+    Ok(leftovers)
+}
+
+/// Returns what killed processes have left: temporary files and leases.
+pub(crate) fn abandoned(store: &Store, now: Timestamp) -> Result<Vec<Leftover>, Trouble> {
+    let mut leftovers = Vec::new();
+    for (file, metadata) in files(&store.path().join("tmp"))? {
+        let is_there = || maker(&file).is_some_and(process::is_there);
+        if is_older(&metadata, now, LONGEST) || is_older(&metadata, now, GRACE) && !is_there() {
+            leftovers.push(leftover(&file, &metadata));
+        }
+    }
+    for (file, metadata) in files(&store.path().join("leases"))? {
+        if Lease::is_abandoned(&file.path()) {
+            leftovers.push(Leftover { is_lease: true, ..leftover(&file, &metadata) });
+        }
+    }
+    Ok(leftovers)
+}
+
+/// Returns the process that made a temporary file, as its name says.
+fn maker(file: &DirEntry) -> Option<i32> {
+    let name = file.file_name();
+    let (before, _number) = name.to_str()?.rsplit_once('-')?;
+    before.rsplit_once('-')?.1.parse().ok()
+}
+
+fn leftover(file: &DirEntry, metadata: &Metadata) -> Leftover {
+    Leftover { path: file.path(), bytes: blocks_on_disk(metadata), is_lease: false }
+}
+
+/// Returns the regular files of a directory.
+fn files(directory: &Path) -> Result<Vec<(DirEntry, Metadata)>, Trouble> {
+    let trouble = |error| Trouble::io("list", directory, error);
+    let listing = match std::fs::read_dir(directory) {
+        Err(error) if is_absent(&error) => return Ok(Vec::new()),
+        listing => listing.map_err(trouble)?,
+    };
+    let mut files = Vec::new();
+    for file in listing {
+        let file = file.map_err(trouble)?;
+        // One that went meanwhile is none.
+        if let Ok(metadata) = file.metadata()
+            && metadata.is_file()
+        {
+            files.push((file, metadata));
+        }
+    }
+    files.sort_by_key(|(file, _)| file.file_name());
+    Ok(files)
+}
