@@ -532,12 +532,17 @@ fn keep_transcript(
 
 /// Writes the verdict for those who wait, with the transcript when that is their answer.
 fn conclude(lease: &mut Lease, verdict: Verdict, transcript: &Spooled) {
-    let written = match (verdict, transcript) {
-        (Verdict::Status(_), Spooled::Inline(bytes)) => lease.write_transcript(bytes).ok(),
+    let (verdict, written) = match (verdict, transcript) {
+        (Verdict::Status(_), Spooled::Inline(bytes)) => match lease.write_transcript(bytes) {
+            Ok(written) => (verdict, Some(written)),
+            // A status without what the run wrote is no answer.
+            Err(_) => (Verdict::Unshared, None),
+        },
         (Verdict::Status(_), Spooled::InFile { digester, length }) => {
-            Some(Written { digester: digester.clone(), length: *length })
+            (verdict, Some(Written { digester: digester.clone(), length: *length }))
         }
-        _ => None,
+        (Verdict::Status(_), Spooled::TooLarge | Spooled::Failed(_)) => (Verdict::Unshared, None),
+        _ => (verdict, None),
     };
     // Without a verdict those who wait run the command themselves.
     let _ = lease.conclude(verdict, written.as_ref());

@@ -3,11 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod check;
+mod crowd;
 mod generated;
 mod hit;
 mod input;
 mod key;
 mod output;
+mod race;
 mod readme;
 mod reuse;
 mod sandbox;
