@@ -78,6 +78,7 @@ impl Call<'_> {
                 return self.give_up(given, why);
             }
         };
+        fault::point("miss.observed");
         self.ui.verbose(format_args!("miss: {}", self.missed));
         let run = Spooling { lease: RefCell::new(lease), temporary: RefCell::new(None) };
         let (mut ran, how) = match self.capture(given, &run)? {
@@ -343,6 +344,7 @@ impl Call<'_> {
     fn late_lease(&self, key: &ActionKey) -> Result<Late, Unrecorded> {
         match self.store.lease(key) {
             Ok(Taken::Ours(lease)) => {
+                fault::point("miss.late");
                 let manifest = self.store.manifest(key);
                 let mut scene = self.scene();
                 let answered = self.missed != Missed::Refresh
