@@ -103,12 +103,14 @@ impl Call<'_> {
             ));
         }
         self.started.set(true);
+        crate::fault::point("replay.streams");
         let replayed = streams::replay(&source);
         let saved = u64::try_from(outcome.duration.as_nanos()).unwrap_or(u64::MAX);
         let record =
             Record { event: Event::Hit, reason: 0, time: now, key, outcome: entry.id, amount: saved };
         // A store that takes no records still answers.
         let _ = self.store.journal.append(&record);
+        crate::fault::point("replay.done");
         Ok(end(replayed, outcome.exit, self.request.inherited))
     }
 }

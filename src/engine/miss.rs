@@ -77,6 +77,7 @@ impl Call<'_> {
                 return self.give_up(given, why);
             }
         };
+        fault::point("miss.observed");
         self.ui.verbose(format_args!("miss: {}", self.missed));
         let run = Spooling { lease: RefCell::new(lease), temporary: RefCell::new(None) };
         let (mut ran, how) = match self.capture(given, &run)? {
@@ -348,6 +349,7 @@ impl Call<'_> {
     fn late_lease(&self, key: &ActionKey) -> Result<Late, Unrecorded> {
         match self.store.lease(key) {
             Ok(Taken::Ours(lease)) => {
+                fault::point("miss.late");
                 let manifest = self.store.manifest(key);
                 let mut scene = self.scene();
                 let answered = self.missed != Missed::Refresh
@@ -558,12 +560,17 @@ fn keep_transcript(
 
 /// Writes the verdict for those who wait, with the transcript when that is their answer.
 fn conclude(lease: &mut Lease, verdict: Verdict, transcript: &Spooled) {
-    let written = match (verdict, transcript) {
-        (Verdict::Status(_), Spooled::Inline(bytes)) => lease.write_transcript(bytes).ok(),
+    let (verdict, written) = match (verdict, transcript) {
+        (Verdict::Status(_), Spooled::Inline(bytes)) => match lease.write_transcript(bytes) {
+            Ok(written) => (verdict, Some(written)),
+            // A status without what the run wrote is no answer.
+            Err(_) => (Verdict::Unshared, None),
+        },
         (Verdict::Status(_), Spooled::InFile { digester, length }) => {
-            Some(Written { digester: digester.clone(), length: *length })
+            (verdict, Some(Written { digester: digester.clone(), length: *length }))
         }
-        _ => None,
+        (Verdict::Status(_), Spooled::TooLarge | Spooled::Failed(_)) => (Verdict::Unshared, None),
+        _ => (verdict, None),
     };
     // Without a verdict those who wait run the command themselves.
     let _ = lease.conclude(verdict, written.as_ref());

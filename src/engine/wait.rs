@@ -42,6 +42,8 @@ impl Call<'_> {
             return Turn::Alone(Unrecorded::SameKey);
         }
         let refresh = self.missed == Missed::Refresh;
+        // Whether the run that is waited for may have begun before this call.
+        let mut earlier = true;
         let mut voids = 0;
         loop {
             let waiter = match self.store.lease(key) {
@@ -65,7 +67,7 @@ impl Call<'_> {
             match waiter.verdict() {
                 // The holder died: the next one takes over.
                 None => {}
-                Some(_) if refresh => {}
+                Some(_) if refresh && earlier => {}
                 Some(Verdict::Recorded) => {
                     if let Some(exit) = self.try_key(key, |taken| given.take(taken)) {
                         return Turn::Answered(exit);
@@ -81,6 +83,7 @@ impl Call<'_> {
                 Some(Verdict::Void) => voids += 1,
                 Some(Verdict::Unshared) => return Turn::Alone(Unrecorded::SameKey),
             }
+            earlier = false;
             if voids >= MOST_VOIDS {
                 return Turn::Alone(Unrecorded::SameKey);
             }

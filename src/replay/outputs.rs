@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use crate::action::digest::Digest;
 use crate::action::identity::Identity;
+use crate::fault;
 use crate::store::blobs::{BadBlob, Blobs};
 use crate::store::outcome::{Output, OutputKind};
 use crate::store::temporary::Temporary;
@@ -114,6 +115,7 @@ fn stage_one(output: &Output, blobs: &Blobs, place: Place<'_>, steps: &mut Vec<S
         io::copy(&mut blob, &mut temporary.file).map_err(refused)?;
     }
     temporary.file.set_permissions(Permissions::from_mode(mode)).map_err(refused)?;
+    fault::point("replay.staged");
     steps.push(Step::Place { temporary, path: path.clone(), kind: output.kind });
     Ok(())
 }
@@ -171,6 +173,7 @@ impl Staged {
                 }
             };
             done.map_err(|source| Refused::Io { path, source })?;
+            fault::point("replay.swapped");
         }
         Ok(())
     }

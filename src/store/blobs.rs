@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::temporary::Temporary;
 use crate::action::digest::Digest;
+use crate::fault;
 use crate::sys::file::{open, reflink};
 
 /// The directory of blobs.
@@ -97,6 +98,7 @@ impl Blobs {
         crate::sys::file::touch(path)?;
         let to = self.path(digest);
         super::make_parent(&to)?;
+        fault::point("blobs.adopt");
         std::fs::rename(path, to)
     }
 
@@ -106,6 +108,7 @@ impl Blobs {
         let to = self.path(digest);
         temporary.file.set_permissions(PermissionsExt::from_mode(0o444))?;
         super::make_parent(&to)?;
+        fault::point("blobs.place");
         temporary.persist(&to)
     }
 }

@@ -22,6 +22,7 @@ use super::outcome::OutcomeId;
 use crate::action::digest::Digest;
 use crate::action::identity::Timestamp;
 use crate::action::key::ActionKey;
+use crate::fault;
 use crate::sys::file::is_absent;
 
 /// A journal of this size, in bytes, takes no more hits; a miss that finds it so folds it.
@@ -156,6 +157,7 @@ impl Journal {
             if !named.is_ok_and(|named| named.ino() == opened.ino() && named.dev() == opened.dev()) {
                 continue;
             }
+            fault::point("journal.locked");
             if record.event != Event::Hit || opened.len() < LARGE {
                 file.write_all(&record.encode())?;
             }
@@ -234,6 +236,7 @@ impl Held {
     /// # Errors
     /// Those of rename(2).
     pub fn take_away(self, number: u64) -> io::Result<()> {
+        fault::point("journal.rename");
         std::fs::rename(&self.path, self.path.with_file_name(format!("journal.{number}")))
     }
 

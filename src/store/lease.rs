@@ -93,6 +93,7 @@ impl Lease {
             file.set_len(0)?;
             let head = record(HOLDER, &Holder::me().encode());
             file.write_all_at(&head, 0)?;
+            fault::point("lease.taken");
             return Ok(Taken::Ours(Self { file, path: path.to_owned(), head, concluded: false }));
         }
     }
@@ -151,6 +152,7 @@ impl Lease {
         digester.update(&bytes);
         self.file.set_len(length)?;
         self.file.write_all_at(&bytes, length)?;
+        fault::point("lease.concluded");
         self.concluded = true;
         Ok((digester.finish(), length + bytes.len() as u64))
     }
@@ -163,6 +165,7 @@ impl Lease {
         let length = self.head.len() as u64;
         self.file.set_len(length)?;
         self.file.write_all_at(transcript, length)?;
+        fault::point("lease.transcript");
         let mut digester = digester_of(&self.head);
         digester.update(transcript);
         Ok(Written { digester, length: length + transcript.len() as u64 })

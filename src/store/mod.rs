@@ -162,6 +162,7 @@ impl Store {
             }
             None => {
                 self.make_directories()?;
+                fault::point("prepare.directories");
                 self.write_new("CACHEDIR.TAG", TAG.as_bytes())?;
                 self.write_new("generation", b"0\n")?;
                 self.write_new("FORMAT", format!("{FORMAT}\n").as_bytes())?;
@@ -204,6 +205,7 @@ impl Store {
         let trouble = |error| Trouble::io("write", &path, error);
         let mut temporary = Temporary::create(&self.path.join("tmp"), "new-", 0o600).map_err(trouble)?;
         io::Write::write_all(&mut temporary.file, bytes).map_err(trouble)?;
+        fault::point("prepare.file");
         temporary.persist(&path).map_err(trouble)
     }
 
@@ -347,6 +349,7 @@ impl Store {
         change: impl FnOnce(&mut manifest::StdinKnown),
     ) -> Result<(), NotCommitted> {
         let _shared = self.hold_generation(generation)?;
+        fault::point("learn");
         self.change_manifest(key, |manifest| {
             change(&mut manifest.stdin);
             Ok(())
@@ -396,6 +399,7 @@ impl Store {
             std::fs::remove_dir_all(&path).map_err(trouble)?;
         }
         temporary.persist(&path).map_err(trouble)?;
+        fault::point("commit.done");
         Ok(result)
     }
 
@@ -405,6 +409,7 @@ impl Store {
         make_parent(&path).map_err(trouble)?;
         let mut temporary = self.temporary("outcome-")?;
         io::Write::write_all(&mut temporary.file, bytes).map_err(trouble)?;
+        fault::point("commit.displaced");
         temporary.persist(&path).map_err(trouble)
     }
 

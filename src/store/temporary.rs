@@ -69,6 +69,10 @@ impl Temporary {
     /// Those of rename(2).
     pub fn persist(mut self, to: &Path) -> io::Result<()> {
         if let Some((directory, prefix)) = self.unnamed.take() {
+            match give_name(&self.file, to) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                done => return done,
+            }
             // rename(2) replaces, linkat(2) does not: it has a name of its own for a moment.
             self.path = Some(loop {
                 let path = fresh_name(&directory, prefix);

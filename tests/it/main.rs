@@ -3,12 +3,15 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod check;
+mod crash;
+mod crowd;
 mod gc;
 mod generated;
 mod hit;
 mod input;
 mod key;
 mod output;
+mod race;
 mod readme;
 mod reuse;
 mod sandbox;

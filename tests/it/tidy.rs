@@ -6,11 +6,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A file of `src/`.
-struct Source {
+pub struct Source {
     /// Relative to `src/`.
-    path: String,
+    pub path: String,
     /// What is compiled into memo, by number of line.
-    lines: Vec<(usize, String)>,
+    pub lines: Vec<(usize, String)>,
 }
 
 impl Source {
@@ -40,7 +40,17 @@ fn files(directory: &Path, extension: &str) -> Vec<PathBuf> {
     found
 }
 
-fn sources() -> Vec<Source> {
+/// Returns the name of the function that begins on this line.
+pub fn function(line: &str) -> Option<String> {
+    let text = line.trim_start();
+    let text = text.strip_prefix("pub").unwrap_or(text);
+    let text = text.strip_prefix("(crate)").or(text.strip_prefix("(super)")).unwrap_or(text).trim_start();
+    let name = text.strip_prefix("fn ")?;
+    Some(name.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect())
+}
+
+/// Returns all files of `src/`.
+pub fn sources() -> Vec<Source> {
     let src = repository().join("src");
     let paths = files(&src, "rs");
     let texts: Vec<String> = paths.iter().map(|path| fs::read_to_string(path).unwrap()).collect();

@@ -276,7 +276,7 @@ fn a_journal_is_folded_piece_by_piece() {
     })
     .unwrap()
     {
-        assert_eq!(Usage::read(&fixture.store).unwrap().finished, false);
+        assert!(!Usage::read(&fixture.store).unwrap().finished);
         assert!(is_due(&fixture.store, ROOM));
         pieces += 1;
         assert!(pieces < 20);

@@ -1,0 +1,290 @@
+//! The crash matrix: memo killed at each step of each thing it does.
+//!
+//! After it: the next call gives the right answer without waiting for anybody, the one after that is a
+//! hit, `ls` and `clear` work, and the user's files are the old ones or the new ones, whole, with nothing
+//! beside them.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use crate::crowd::Caller;
+use crate::sandbox::Sandbox;
+use crate::tidy;
+
+/// What is being done when memo is killed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Doing {
+    /// The first run in a store that is still to be made.
+    First,
+    /// A run whose outcome displaces another; its transcript is long, and it leaves two files.
+    Record,
+    /// A run that is fed by a pipe.
+    Piped,
+    /// A run that fails.
+    Fail,
+    /// A hit that puts one file over another and makes one anew.
+    Replay,
+    /// `memo ls`, which folds the journal.
+    List,
+    /// `memo clear`.
+    Clear,
+    /// `memo clear PATTERN`.
+    ClearSome,
+}
+
+use Doing::{Clear, ClearSome, Fail, First, List, Piped, Record, Replay};
+
+/// Every fault point there is, and what comes past it.
+const MATRIX: &[(&str, &[Doing])] = &[
+    ("lookup", &[First, Replay]),
+    ("prepare.directories", &[First]),
+    ("prepare.file", &[First]),
+    ("lease.locked", &[First, Record]),
+    ("lease.taken", &[First, Fail]),
+    ("lease.verdict", &[First, Record, Fail]),
+    ("lease.transcript", &[Fail]),
+    ("lease.concluded", &[Record, Fail]),
+    ("lease.removed", &[Record, Piped, Fail]),
+    ("miss.observed", &[Record, Piped]),
+    ("miss.ran", &[First, Record, Piped, Fail]),
+    ("miss.late", &[Piped]),
+    ("miss.outputs", &[Record, Piped]),
+    ("blobs.adopt", &[First, Record]),
+    ("blobs.place", &[Record]),
+    ("commit.blobs", &[First, Record]),
+    ("commit.displaced", &[Record]),
+    ("commit.outcome", &[Record]),
+    ("commit.journal", &[First, Record, Piped]),
+    ("commit.manifest", &[First, Record, Piped]),
+    ("commit.done", &[First, Record, Piped]),
+    ("journal.locked", &[Record, Replay, Fail]),
+    ("learn", &[Piped]),
+    ("replay.staged", &[Replay]),
+    ("replay.swapped", &[Replay]),
+    ("replay.streams", &[Replay]),
+    ("replay.done", &[Replay]),
+    ("fold.renamed", &[List, Clear, ClearSome]),
+    ("fold.applied", &[List, ClearSome]),
+    ("fold.removed", &[List, ClearSome]),
+    ("journal.rename", &[List, ClearSome]),
+    ("clear.generation", &[Clear]),
+    ("clear.manifests", &[Clear, ClearSome]),
+    ("clear.leases", &[Clear, ClearSome]),
+    ("clear.blobs", &[Clear, ClearSome]),
+    ("clear.journal", &[Clear]),
+];
+
+const RUN: &str = "#!/bin/sh\necho . >>$RUNS\ncat in\npuppet fill 40000\ncat in >a\ncat in >b\n";
+const CALL: &str = "memo -i in -o a -o b ./run";
+
+/// Returns a sandbox in which this can be done, and its line.
+fn prepared(doing: Doing) -> (Sandbox, &'static str) {
+    let sandbox = Sandbox::new();
+    sandbox.script("run", RUN);
+    sandbox.script("small", "#!/bin/sh\necho . >>$RUNS\ncat in\n[ ! -e fail ] || exit 3\n");
+    sandbox.script("eater", "#!/bin/sh\necho . >>$RUNS\ncat\n");
+    sandbox.write("in", "old\n");
+    if doing != First {
+        sandbox.ok(CALL);
+        sandbox.ok("memo -i in ./small");
+    }
+    sandbox.write("in", "new\n");
+    let line = match doing {
+        First | Record => CALL,
+        Piped => "echo piped | memo ./eater",
+        Fail => {
+            sandbox.write("fail", "");
+            "memo -i in ./small"
+        }
+        Replay => {
+            sandbox.ok(CALL);
+            sandbox.write("a", "other\n");
+            fs::remove_file(sandbox.path("b")).unwrap();
+            CALL
+        }
+        List | Clear | ClearSome => {
+            sandbox.ok(CALL);
+            sandbox.ok(CALL);
+            match doing {
+                List => "memo ls",
+                Clear => "memo clear --yes",
+                _ => "memo clear --yes '*./run*'",
+            }
+        }
+    };
+    (sandbox, line)
+}
+
+/// What the line prints, and how it ends, when nobody is killed.
+fn expected(doing: Doing) -> (i32, String) {
+    let (sandbox, line) = prepared(doing);
+    let ran = sandbox.run(line);
+    (ran.code, ran.stdout)
+}
+
+fn names(directory: &Path) -> BTreeSet<String> {
+    fs::read_dir(directory).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+fn killed_at(point: &str, doing: Doing, (code, stdout): &(i32, String)) {
+    let place = format!("{doing:?} killed at {point}");
+    let (sandbox, line) = prepared(doing);
+    let before = names(&sandbox.path(""));
+    let fault = format!("export MEMO_FAULT={point}=kill; {line}; exit $?");
+    let killed = sandbox.run(format!("{{ {fault}; }} 2>/dev/null"));
+    assert_eq!(killed.code, 128 + 9, "{place}: it does not come there: {}", killed.stderr);
+
+    let known = ["a".to_owned(), "b".to_owned()];
+    let left: Vec<_> = names(&sandbox.path("")).difference(&before).cloned().collect();
+    assert!(left.iter().all(|name| known.contains(name)), "{place} leaves {left:?}");
+    for name in known {
+        // A run that was killed may have left what the command itself leaves then: an empty file.
+        let text = fs::read_to_string(sandbox.path(&name)).unwrap_or_default();
+        assert!(["", "old\n", "new\n", "other\n"].contains(&text.as_str()), "{place}: {name} has {text:?}");
+        let torn = text.is_empty() && doing == Replay && fs::exists(sandbox.path(&name)).unwrap();
+        assert!(!torn, "{place}: {name} is torn");
+    }
+
+    // Right, and at once: the deadline of `Caller` is what a stuck key meets.
+    let again = Caller::start(&mut sandbox.shell(line)).end();
+    assert_eq!((again.status, again.stderr.as_str()), (*code, ""), "{place}, then again");
+    if !matches!(doing, List | Clear | ClearSome) {
+        assert!(again.stdout == stdout.as_bytes(), "{place}, then again: {} bytes", again.stdout.len());
+        let runs = sandbox.runs();
+        let third = sandbox.run(line);
+        assert_eq!((third.code, &third.stdout), (*code, stdout), "{place}, then twice again");
+        assert_eq!(sandbox.runs(), runs + usize::from(doing == Fail), "{place}: no hit afterwards");
+    }
+    sandbox.ok(CALL);
+    let runs = sandbox.runs();
+    assert!(sandbox.ok(CALL).starts_with("new\n"));
+    assert_eq!(sandbox.runs(), runs, "{place}: no hit afterwards");
+    assert_eq!((sandbox.read("a"), sandbox.read("b")), ("new\n".to_owned(), "new\n".to_owned()), "{place}");
+
+    for line in ["memo ls", "memo clear --yes", CALL] {
+        let ran = sandbox.run(line);
+        assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{place}, then `{line}`");
+    }
+    assert_eq!(names(&sandbox.store().join("leases")), BTreeSet::new(), "{place}");
+}
+
+/// Goes through what is done there.
+fn check(doing: Doing) {
+    let expected = expected(doing);
+    for (point, places) in MATRIX {
+        if places.contains(&doing) {
+            killed_at(point, doing, &expected);
+        }
+    }
+}
+
+#[test]
+fn in_the_first_run_of_a_store() {
+    check(First);
+}
+
+#[test]
+fn in_a_run_that_is_recorded() {
+    check(Record);
+}
+
+#[test]
+fn in_a_run_that_is_fed_by_a_pipe() {
+    check(Piped);
+}
+
+#[test]
+fn in_a_run_that_fails() {
+    check(Fail);
+}
+
+#[test]
+fn in_a_hit() {
+    check(Replay);
+}
+
+#[test]
+fn in_a_list() {
+    check(List);
+}
+
+#[test]
+fn in_a_clear() {
+    check(Clear);
+    check(ClearSome);
+}
+
+#[test]
+fn every_fault_point_is_in_the_matrix() {
+    let mut points = BTreeSet::new();
+    for source in tidy::sources() {
+        for (_, line) in &source.lines {
+            let mut rest = line.as_str();
+            while let Some((_, after)) = rest.split_once("fault::point(\"") {
+                let (name, after) = after.split_once('"').unwrap();
+                points.insert(name.to_owned());
+                rest = after;
+            }
+        }
+    }
+    let known: BTreeSet<String> = MATRIX.iter().map(|(point, _)| (*point).to_owned()).collect();
+    let missing: Vec<_> = points.difference(&known).collect();
+    let gone: Vec<_> = known.difference(&points).collect();
+    assert!(missing.is_empty(), "points that MATRIX does not have: {missing:?}");
+    assert!(gone.is_empty(), "points that the sources do not have: {gone:?}");
+}
+
+/// What changes a store or the user's files, and is a step only if a test can stop memo there.
+const CHANGES: [&str; 8] = [
+    "fs::rename(",
+    "remove_file(",
+    "remove_dir_all(",
+    ".persist(",
+    ".persist_new(",
+    "write_all_at(",
+    ".adopt(",
+    "transaction.commit()",
+];
+
+/// Functions that change something and have no point of their own, and why.
+const WITHOUT: &[(&str, &str, &str)] = &[
+    ("store/temporary.rs", "persist", "its callers have"),
+    ("store/temporary.rs", "persist_new", "its callers have"),
+    ("store/temporary.rs", "drop", "what it leaves when killed is what any kill leaves"),
+    ("store/clear.rs", "empty", "its callers have, between one directory and the next"),
+    ("store/clear.rs", "remove", "its callers have"),
+    ("store/clear.rs", "remove_journals", "`journal.remove`, `clear.journal`"),
+    ("store/journal.rs", "remove", "`clear.blobs` before it, `clear.journal` after it"),
+    ("store/mod.rs", "remove", "`clear.manifests`"),
+    ("store/lease.rs", "drop", "`lease.removed`"),
+    ("store/lease.rs", "take", "`lease.taken`"),
+];
+
+#[test]
+fn every_step_has_a_fault_point() {
+    let mut found = Vec::new();
+    for source in tidy::sources() {
+        // The index is SQLite's to keep whole; what it has of its own is the fold.
+        let index = source.path.starts_with("store/index/") && source.path != "store/index/fold.rs";
+        if index || !(source.path.starts_with("store/") || source.path.starts_with("replay/")) {
+            continue;
+        }
+        let mut function = (String::new(), Vec::new(), false);
+        let end = (0, "fn end(".to_owned());
+        for (number, line) in source.lines.iter().chain([&end]) {
+            if let Some(name) = tidy::function(line) {
+                let (name, changes, has_point) = std::mem::replace(&mut function, (name, Vec::new(), false));
+                let known = WITHOUT.iter().any(|(path, known, _)| *path == source.path && *known == name);
+                if !has_point && !known {
+                    found.extend(changes);
+                }
+            }
+            function.2 |= line.contains("fault::point(");
+            if CHANGES.iter().any(|change| line.contains(change)) {
+                function.1.push(format!("src/{}:{number}: {}", source.path, line.trim()));
+            }
+        }
+    }
+    assert!(found.is_empty(), "steps without a fault point:\n{}", found.join("\n"));
+}
