@@ -236,7 +236,7 @@ impl Call<'_> {
             self.missed = Missed::Stdin;
         }
         let mut longest = duration.max(SHORTEST_WAIT);
-        if let Some((digest, length)) = stdin::complete(source, &mut longest) {
+        if let Some((digest, length)) = stdin::complete(source, in_bulk, &mut longest) {
             let key = self.keys.with(bytes_or_none(length, digest));
             return match self.try_key(&key, |_| _ = stdin::take(length)) {
                 Some(exit) => Looked::Hit(exit),

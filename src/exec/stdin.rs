@@ -92,26 +92,28 @@ pub fn look(source: Source) -> Now {
     }
 }
 
-/// How long a stream that may be full is waited for: its writer cannot go on before somebody reads.
-const QUIET: Duration = Duration::from_millis(100);
+/// How long a stream that may be full is waited for: its writer may not be able to go on before somebody
+/// reads. One that is only slow costs a hit when this is too short.
+const QUIET: Duration = Duration::from_millis(20);
 /// What a socket may hold before it counts as full, in bytes.
 const SOCKET_FULL: u64 = 64 << 10;
 
 /// Digests all that will ever come out of a stream, without taking any of it; waits until all is there,
 /// unless that is more than the stream holds.
 ///
-/// Possible when every writer has gone, and tee(2) or MSG_PEEK shows all that waits. Takes the time that
-/// it waited from `longest`.
-pub fn complete(source: Source, longest: &mut Duration) -> Option<(Digest, u64)> {
+/// Possible when every writer has gone, and tee(2) or MSG_PEEK shows all that waits. With `may_take` there
+/// is no wait for a stream that may be full: it can be read. Takes the time that it waited from `longest`.
+pub fn complete(source: Source, may_take: bool, longest: &mut Duration) -> Option<(Digest, u64)> {
     let begun = Instant::now();
-    let complete = wait_for_end(source, *longest).is_ok_and(|ended| ended).then(|| shown(source));
+    let quiet = if may_take { Duration::ZERO } else { QUIET };
+    let complete = wait_for_end(source, quiet, *longest).is_ok_and(|ended| ended).then(|| shown(source));
     *longest = longest.saturating_sub(begun.elapsed());
     complete?
 }
 
 /// Waits until a stream gets no more; returns `false` when it may be full, or still gets more after this
 /// time.
-fn wait_for_end(source: Source, longest: Duration) -> io::Result<bool> {
+fn wait_for_end(source: Source, quiet: Duration, longest: Duration) -> io::Result<bool> {
     let changes = poll::Changes::watch(standard(0))?;
     let capacity = match source {
         Source::Socket => SOCKET_FULL,
@@ -131,7 +133,7 @@ fn wait_for_end(source: Source, longest: Duration) -> io::Result<bool> {
         // A pipe is full when its slots are, and each may be filled by half; a socket counts more than
         // the bytes. Nothing tells the reader.
         let may_be_full = source == Source::Socket && waiting > 0 || waiting > capacity / 2;
-        let limit = if may_be_full { left.min(QUIET) } else { left };
+        let limit = if may_be_full { left.min(quiet) } else { left };
         if !changes.wait(limit)? && may_be_full {
             return Ok(false);
         }
