@@ -95,7 +95,7 @@ impl Blobs {
     pub fn adopt(&self, path: &Path, digest: &Digest) -> io::Result<()> {
         std::fs::set_permissions(path, PermissionsExt::from_mode(0o444))?;
         let to = self.path(digest);
-        super::make_parent(&to)?;
+        super::make_way(&to)?;
         fault::point("blobs.adopt");
         std::fs::rename(path, to)
     }
@@ -105,7 +105,7 @@ impl Blobs {
     fn place(&self, temporary: Temporary, digest: &Digest) -> io::Result<()> {
         let to = self.path(digest);
         temporary.file.set_permissions(PermissionsExt::from_mode(0o444))?;
-        super::make_parent(&to)?;
+        super::make_way(&to)?;
         fault::point("blobs.place");
         temporary.persist(&to)
     }

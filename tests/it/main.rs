@@ -5,6 +5,7 @@
 mod check;
 mod crash;
 mod crowd;
+mod damage;
 mod generated;
 mod hit;
 mod input;
