@@ -97,7 +97,7 @@ impl Blobs {
         // The last write may be long ago; what is younger than an hour gc leaves alone until it is committed.
         crate::sys::file::touch(path)?;
         let to = self.path(digest);
-        super::make_parent(&to)?;
+        super::make_way(&to)?;
         fault::point("blobs.adopt");
         std::fs::rename(path, to)
     }
@@ -107,7 +107,7 @@ impl Blobs {
     fn place(&self, temporary: Temporary, digest: &Digest) -> io::Result<()> {
         let to = self.path(digest);
         temporary.file.set_permissions(PermissionsExt::from_mode(0o444))?;
-        super::make_parent(&to)?;
+        super::make_way(&to)?;
         fault::point("blobs.place");
         temporary.persist(&to)
     }

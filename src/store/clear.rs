@@ -92,6 +92,10 @@ pub fn some(store: &Store, picked: &[(ActionKey, OutcomeId)], now: Timestamp) ->
 
 pub(super) fn hold_generation(store: &Store) -> Result<File, Trouble> {
     let path = store.path().join("generation");
+    if let Some(found) = store.format()?.filter(|found| *found > super::FORMAT) {
+        return Err(Trouble::Newer { path: store.path().to_owned(), found, known: super::FORMAT });
+    }
+    store.complete()?;
     let file = File::options()
         .read(true)
         .write(true)

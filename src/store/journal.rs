@@ -147,7 +147,9 @@ impl Journal {
     /// Those of the system; what was to be replayed or run is not touched by them.
     pub fn append(&self, record: &Record) -> io::Result<u64> {
         for _ in 0..TRIES {
-            let mut file = File::options().append(true).create(true).mode(0o600).open(&self.path)?;
+            let mut options = File::options();
+            options.append(true).create(true).mode(0o600);
+            let mut file = super::open_or_make_way(&self.path, &options)?;
             if file.try_lock_shared().is_err() {
                 // A fold holds it, for as long as a rename takes. One that was stopped there must not stop us.
                 continue;
@@ -188,7 +190,7 @@ impl Journal {
     pub fn hold(&self) -> io::Result<Option<Held>> {
         for _ in 0..TRIES {
             // Write access, because NFS makes an exclusive flock(2) of a lock that needs it.
-            let file = match File::options().read(true).write(true).open(&self.path) {
+            let file = match super::open_or_make_way(&self.path, File::options().read(true).write(true)) {
                 Ok(file) => file,
                 Err(error) if is_absent(&error) => return Ok(None),
                 Err(error) => return Err(error),

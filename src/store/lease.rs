@@ -72,8 +72,9 @@ impl Lease {
     /// Those of open(2) and flock(2); ENOLCK and EOPNOTSUPP where the file system has no locks.
     pub fn take(path: &Path) -> io::Result<Taken> {
         loop {
-            let file =
-                File::options().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+            let mut options = File::options();
+            options.read(true).write(true).create(true).truncate(false).mode(0o600);
+            let file = super::open_or_make_way(path, &options)?;
             match file.try_lock() {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => {
@@ -90,9 +91,12 @@ impl Lease {
                 // The holder before us removed the file between our open and our lock.
                 continue;
             }
-            file.set_len(0)?;
             let head = record(HOLDER, &Holder::me().encode());
-            file.write_all_at(&head, 0)?;
+            if let Err(error) = file.set_len(0).and_then(|()| file.write_all_at(&head, 0)) {
+                // A full disk: nothing may pile up there.
+                let _ = std::fs::remove_file(path);
+                return Err(error);
+            }
             fault::point("lease.taken");
             return Ok(Taken::Ours(Self { file, path: path.to_owned(), head, concluded: false }));
         }

@@ -5,7 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use crate::sys::file::is_unsupported;
-use crate::sys::lock::exclusive_within;
+use crate::sys::lock::{exclusive_within, shared_within};
 
 /// Locks a file exclusively (flock(2)), waiting up to `limit` for those who hold it.
 ///
@@ -22,6 +22,20 @@ pub fn exclusive(file: &File, limit: Duration) -> io::Result<()> {
         Err(TryLockError::WouldBlock) => {}
     }
     if exclusive_within(file, limit)? { Ok(()) } else { Err(io::ErrorKind::TimedOut.into()) }
+}
+
+/// As [`exclusive`], but with others that do the same.
+///
+/// # Errors
+/// As those of [`exclusive`].
+pub fn shared(file: &File, limit: Duration) -> io::Result<()> {
+    match file.try_lock_shared() {
+        Ok(()) => return Ok(()),
+        Err(TryLockError::Error(error)) if is_unsupported(&error) => return Ok(()),
+        Err(TryLockError::Error(error)) => return Err(error),
+        Err(TryLockError::WouldBlock) => {}
+    }
+    if shared_within(file, limit)? { Ok(()) } else { Err(io::ErrorKind::TimedOut.into()) }
 }
 
 #[cfg(test)]

@@ -37,6 +37,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::action::digest::Digest;
 use crate::action::key::ActionKey;
@@ -81,16 +82,53 @@ pub(crate) fn blocks_on_disk(file: &std::fs::Metadata) -> u64 {
     std::os::unix::fs::MetadataExt::blocks(file).saturating_mul(512)
 }
 
-/// Makes the directory a file is to be in.
-fn make_parent(path: &Path) -> io::Result<()> {
-    match path.parent() {
-        Some(parent) if !parent.exists() => {
-            use std::os::unix::fs::DirBuilderExt;
-            std::fs::DirBuilder::new().recursive(true).mode(0o700).create(parent)
+/// Makes the directory a file is to be in, and takes away what somebody put in its place or in the file's.
+fn make_way(path: &Path) -> io::Result<()> {
+    if let Some(parent) = path.parent() {
+        make_directory(parent)?;
+    }
+    remove_directory(path)
+}
+
+/// Makes a directory of the store if it is not there, also in the place of a file.
+fn make_directory(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    if path.is_dir() {
+        return Ok(());
+    }
+    let make = || std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+    match make() {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            std::fs::remove_file(path)?;
+            make()
         }
-        _ => Ok(()),
+        done => done,
     }
 }
+
+/// Removes a directory that somebody put in the place of a file; it would stop what needs the file for good.
+fn remove_directory(path: &Path) -> io::Result<()> {
+    let is_directory = std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir());
+    if is_directory { std::fs::remove_dir_all(path) } else { Ok(()) }
+}
+
+/// Opens a file of the store; a directory in its place is removed.
+fn open_or_make_way(path: &Path, options: &std::fs::OpenOptions) -> io::Result<File> {
+    match options.open(path) {
+        Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
+            remove_directory(path)?;
+            options.open(path)
+        }
+        done => done,
+    }
+}
+
+/// The directories a store has.
+const DIRECTORIES: [&str; 5] = ["manifests", "outcomes", "blobs", "leases", "tmp"];
+
+/// How long a lock of the store is waited for at the end of a run. Who has it needs milliseconds, unless
+/// it was stopped: then this run is not recorded.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How a run is recorded.
 #[derive(Debug)]
@@ -155,30 +193,13 @@ impl Store {
             Some(found) if found > FORMAT => {
                 return Err(Trouble::Newer { path: self.path.clone(), found, known: FORMAT });
             }
-            // A part that somebody removed is made again: that costs entries, not the store.
-            Some(_) => {
-                self.make_directories()?;
-                self.write_new("generation", b"0\n")?;
-            }
-            None => {
-                self.make_directories()?;
-                fault::point("prepare.directories");
-                self.write_new("CACHEDIR.TAG", TAG.as_bytes())?;
-                self.write_new("generation", b"0\n")?;
-                self.write_new("FORMAT", format!("{FORMAT}\n").as_bytes())?;
-            }
+            Some(_) if self.is_whole() => {}
+            _ => self.complete()?,
         }
         if self.id.is_none()
             && let Found::Sound(id) = location::check(&self.path, user)?
         {
             self.id = Some(id);
-        }
-        Ok(())
-    }
-
-    fn make_directories(&self) -> Result<(), Trouble> {
-        for directory in ["manifests", "outcomes", "blobs", "leases", "tmp"] {
-            location::make(&self.path.join(directory))?;
         }
         Ok(())
     }
@@ -192,17 +213,46 @@ impl Store {
         match std::fs::read_to_string(&path) {
             Ok(text) => Ok(text.trim().parse().ok()),
             Err(error) if is_absent(&error) => Ok(None),
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => Ok(None),
+            Err(error)
+                if matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::IsADirectory) =>
+            {
+                Ok(None)
+            }
             Err(error) => Err(Trouble::io("read", &path, error)),
         }
     }
 
+    /// Returns whether all is there that a run needs.
+    fn is_whole(&self) -> bool {
+        DIRECTORIES.iter().all(|name| self.path.join(name).is_dir()) && self.read_generation().is_some()
+    }
+
+    /// Makes what is not there, or not what it should be.
+    ///
+    /// # Errors
+    /// [`Trouble`] when the system will not.
+    fn complete(&self) -> Result<(), Trouble> {
+        for name in DIRECTORIES {
+            let directory = self.path.join(name);
+            make_directory(&directory).map_err(|error| Trouble::io("make", &directory, error))?;
+        }
+        fault::point("prepare.directories");
+        if !self.path.join("CACHEDIR.TAG").is_file() {
+            self.write_new("CACHEDIR.TAG", TAG.as_bytes())?;
+        }
+        if self.read_generation().is_none() {
+            self.write_new("generation", b"0\n")?;
+        }
+        if self.format()?.is_none() {
+            self.write_new("FORMAT", format!("{FORMAT}\n").as_bytes())?;
+        }
+        Ok(())
+    }
+
     fn write_new(&self, name: &str, bytes: &[u8]) -> Result<(), Trouble> {
         let path = self.path.join(name);
-        if path.exists() {
-            return Ok(());
-        }
         let trouble = |error| Trouble::io("write", &path, error);
+        remove_directory(&path).map_err(trouble)?;
         let mut temporary = Temporary::create(&self.path.join("tmp"), "new-", 0o600).map_err(trouble)?;
         io::Write::write_all(&mut temporary.file, bytes).map_err(trouble)?;
         fault::point("prepare.file");
@@ -287,8 +337,11 @@ impl Store {
 
     /// Returns the number that a full `clear` raises.
     pub fn generation(&self) -> u64 {
-        let text = std::fs::read_to_string(self.path.join("generation")).unwrap_or_default();
-        text.trim().parse().unwrap_or(0)
+        self.read_generation().unwrap_or(0)
+    }
+
+    fn read_generation(&self) -> Option<u64> {
+        std::fs::read_to_string(self.path.join("generation")).ok()?.trim().parse().ok()
     }
 
     /// Records a run under a key. `generation` is the number from before the run; without a lease (a file
@@ -366,7 +419,7 @@ impl Store {
             Err(error) if is_absent(&error) => return Err(NotCommitted::Cleared),
             Err(error) => return Err(trouble(error)),
         };
-        file.lock_shared().map_err(trouble)?;
+        lock::shared(&file, PATIENCE).map_err(trouble)?;
         if self.generation() == generation { Ok(file) } else { Err(NotCommitted::Cleared) }
     }
 
@@ -378,7 +431,7 @@ impl Store {
     ) -> Result<T, Trouble> {
         let path = self.manifest_path(key);
         let directory = path.parent().unwrap_or(&self.path).to_owned();
-        location::make(&directory)?;
+        make_way(&path).map_err(|error| Trouble::io("make", &directory, error))?;
         let _lock = lock_file(&directory.join(".lock"))?;
         // A damaged one is begun anew.
         let mut manifest = self.manifest(key).unwrap_or_else(|_| Manifest::new(*key));
@@ -394,10 +447,6 @@ impl Store {
         let trouble = |error| Trouble::io("write", &path, error);
         io::Write::write_all(&mut temporary.file, &bytes).map_err(trouble)?;
         fault::point("commit.manifest");
-        // A directory in its place, put there by somebody, would stop this key for good.
-        if path.is_dir() {
-            std::fs::remove_dir_all(&path).map_err(trouble)?;
-        }
         temporary.persist(&path).map_err(trouble)?;
         fault::point("commit.done");
         Ok(result)
@@ -406,7 +455,7 @@ impl Store {
     fn write_outcome(&self, id: &OutcomeId, bytes: &[u8]) -> Result<(), Trouble> {
         let path = self.outcome_path(id);
         let trouble = |error| Trouble::io("write", &path, error);
-        make_parent(&path).map_err(trouble)?;
+        make_way(&path).map_err(trouble)?;
         let mut temporary = self.temporary("outcome-")?;
         io::Write::write_all(&mut temporary.file, bytes).map_err(trouble)?;
         fault::point("commit.displaced");
@@ -445,20 +494,12 @@ impl Store {
     }
 }
 
-/// Takes a lock on a file that is never removed.
+/// Takes a lock on a file that is never removed. Where the file system has none, each reader verifies, so
+/// that the worst is a lost entry.
 pub(crate) fn lock_file(path: &Path) -> Result<File, Trouble> {
-    let file = File::options()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(path)
-        .map_err(|error| Trouble::io("open", path, error))?;
-    match file.lock() {
-        Ok(()) => Ok(file),
-        // No locks on this file system: each reader verifies, so the worst is a lost entry.
-        Err(error) if crate::sys::file::is_unsupported(&error) => Ok(file),
-        Err(error) => Err(Trouble::io("lock", path, error)),
-    }
+    let mut options = File::options();
+    options.read(true).write(true).create(true).truncate(false).mode(0o600);
+    let file = open_or_make_way(path, &options).map_err(|error| Trouble::io("open", path, error))?;
+    lock::exclusive(&file, PATIENCE).map_err(|error| Trouble::io("lock", path, error))?;
+    Ok(file)
 }

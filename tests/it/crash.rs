@@ -148,7 +148,10 @@ fn killed_at(point: &str, doing: Doing, (code, stdout): &(i32, String)) {
 
     // Right, and at once: the deadline of `Caller` is what a stuck key meets.
     let again = Caller::start(&mut sandbox.shell(line)).end();
-    assert_eq!((again.status, again.stderr.as_str()), (*code, ""), "{place}, then again");
+    if doing != ClearSome {
+        // There may be nothing left that could be removed.
+        assert_eq!((again.status, again.stderr.as_str()), (*code, ""), "{place}, then again");
+    }
     if !matches!(doing, List | Clear | ClearSome) {
         assert!(again.stdout == stdout.as_bytes(), "{place}, then again: {} bytes", again.stdout.len());
         let runs = sandbox.runs();
@@ -256,6 +259,8 @@ const WITHOUT: &[(&str, &str, &str)] = &[
     ("store/clear.rs", "remove", "its callers have"),
     ("store/clear.rs", "remove_journals", "`journal.remove`, `clear.journal`"),
     ("store/journal.rs", "remove", "`clear.blobs` before it, `clear.journal` after it"),
+    ("store/mod.rs", "make_directory", "what it takes away is none of the store's"),
+    ("store/mod.rs", "remove_directory", "what it takes away is none of the store's"),
     ("store/mod.rs", "remove", "`clear.manifests`"),
     ("store/lease.rs", "drop", "`lease.removed`"),
     ("store/lease.rs", "take", "`lease.taken`"),

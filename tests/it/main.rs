@@ -2,9 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod chaos;
 mod check;
 mod crash;
 mod crowd;
+mod damage;
 mod gc;
 mod generated;
 mod hit;
