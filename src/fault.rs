@@ -32,3 +32,22 @@ pub fn point(name: &str) {
 #[cfg(not(feature = "fault"))]
 #[inline(always)]
 pub fn point(_name: &str) {}
+
+/// Returns how long something may take: so long, or while a test stops the process at points, an hour, so
+/// that it gets there on any machine.
+#[cfg(feature = "fault")]
+pub fn time(real: std::time::Duration) -> std::time::Duration {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "test hooks come from the environment of the process under test"
+    )]
+    let tested = std::env::var_os("MEMO_FAULT").is_some();
+    if tested { std::time::Duration::from_secs(3600) } else { real }
+}
+
+/// Returns how long something may take.
+#[cfg(not(feature = "fault"))]
+#[inline(always)]
+pub fn time(real: std::time::Duration) -> std::time::Duration {
+    real
+}

@@ -31,9 +31,13 @@ enum Doing {
     Clear,
     /// `memo clear PATTERN`.
     ClearSome,
+    /// `memo gc`.
+    Collect,
+    /// A run that finds the store over its limit.
+    RecordFull,
 }
 
-use Doing::{Clear, ClearSome, Fail, First, List, Piped, Record, Replay};
+use Doing::{Clear, ClearSome, Collect, Fail, First, List, Piped, Record, RecordFull, Replay};
 
 /// Every fault point there is, and what comes past it.
 const MATRIX: &[(&str, &[Doing])] = &[
@@ -73,10 +77,18 @@ const MATRIX: &[(&str, &[Doing])] = &[
     ("clear.leases", &[Clear, ClearSome]),
     ("clear.blobs", &[Clear, ClearSome]),
     ("clear.journal", &[Clear]),
+    ("gc.locked", &[Collect, RecordFull]),
+    ("gc.folded", &[RecordFull]),
+    ("gc.manifests", &[Collect, RecordFull]),
+    ("gc.blobs", &[Collect, RecordFull]),
+    ("gc.index", &[Collect, RecordFull]),
+    ("gc.swept", &[Collect, RecordFull]),
+    ("gc.usage", &[Collect, RecordFull]),
 ];
 
 const RUN: &str = "#!/bin/sh\necho . >>$RUNS\ncat in\npuppet fill 40000\ncat in >a\ncat in >b\n";
 const CALL: &str = "memo -i in -o a -o b ./run";
+const FULL: &str = "export MEMO_MAX_SIZE=8K MEMO_MAX_ENTRY=1M; memo -i in -o a -o b ./run";
 
 /// Returns a sandbox in which this can be done, and its line.
 fn prepared(doing: Doing) -> (Sandbox, &'static str) {
@@ -92,6 +104,10 @@ fn prepared(doing: Doing) -> (Sandbox, &'static str) {
     sandbox.write("in", "new\n");
     let line = match doing {
         First | Record => CALL,
+        RecordFull => {
+            sandbox.ok("memo ls");
+            FULL
+        }
         Piped => "echo piped | memo ./eater",
         Fail => {
             sandbox.write("fail", "");
@@ -103,12 +119,13 @@ fn prepared(doing: Doing) -> (Sandbox, &'static str) {
             fs::remove_file(sandbox.path("b")).unwrap();
             CALL
         }
-        List | Clear | ClearSome => {
+        List | Clear | ClearSome | Collect => {
             sandbox.ok(CALL);
             sandbox.ok(CALL);
             match doing {
                 List => "memo ls",
                 Clear => "memo clear --yes",
+                Collect => "memo gc --max-size 1K",
                 _ => "memo clear --yes '*./run*'",
             }
         }
@@ -152,7 +169,10 @@ fn killed_at(point: &str, doing: Doing, (code, stdout): &(i32, String)) {
         // There may be nothing left that could be removed.
         assert_eq!((again.status, again.stderr.as_str()), (*code, ""), "{place}, then again");
     }
-    if !matches!(doing, List | Clear | ClearSome) {
+    if doing == RecordFull {
+        assert!(again.stdout == stdout.as_bytes(), "{place}, then again: {} bytes", again.stdout.len());
+    }
+    if !matches!(doing, List | Clear | ClearSome | Collect | RecordFull) {
         assert!(again.stdout == stdout.as_bytes(), "{place}, then again: {} bytes", again.stdout.len());
         let runs = sandbox.runs();
         let third = sandbox.run(line);
@@ -219,6 +239,12 @@ fn in_a_clear() {
 }
 
 #[test]
+fn in_a_collection() {
+    check(Collect);
+    check(RecordFull);
+}
+
+#[test]
 fn every_fault_point_is_in_the_matrix() {
     let mut points = BTreeSet::new();
     for source in tidy::sources() {
@@ -264,6 +290,11 @@ const WITHOUT: &[(&str, &str, &str)] = &[
     ("store/mod.rs", "remove", "`clear.manifests`"),
     ("store/lease.rs", "drop", "`lease.removed`"),
     ("store/lease.rs", "take", "`lease.taken`"),
+    ("store/lease.rs", "remove_abandoned", "`gc.swept`"),
+    ("store/mod.rs", "evict", "`clear.manifests`, `gc.manifests`"),
+    ("store/usage.rs", "note", "`gc.usage`"),
+    ("store/index/fold.rs", "directories", "what was taken in is taken in again by the next fold"),
+    ("store/index/fold.rs", "remove", "`fold.applied` before it, `fold.removed` after it"),
 ];
 
 #[test]
