@@ -472,8 +472,12 @@ y
     fn a_terminal_hears_notes() {
         let sandbox = Sandbox::new();
         sandbox.write("f", "1\n");
-        let typed =
-            |line: &str| sandbox.ok(&format!("script -qec \"{line}\" /dev/null")).replace("\r\n", "\n");
+        let typed = |line: &str| {
+            // A stdin at its end makes script(1) leave before it has passed on everything.
+            let (silent, _keyboard) = std::io::pipe().unwrap();
+            let mut shell = sandbox.shell(format!("exec script -qec \"{line}\" /dev/null"));
+            Ran::of(shell.stdin(silent)).stdout.replace("\r\n", "\n")
+        };
         assert_data_eq!(
             typed("memo puppet append f 2"),
             str![[r#"
