@@ -7,6 +7,7 @@ mod check;
 mod crash;
 mod crowd;
 mod damage;
+mod foreign;
 mod generated;
 mod hit;
 mod input;
