@@ -37,7 +37,7 @@ while [ ! -e stop ]; do
     [ ! -e "out$key" ] || [ "$(cat "out$key")" = $key ] || { echo "key $key: out is torn"; exit 1; }
     if [ $((RANDOM % 20)) = 0 ]; then
         memo "${options[@]}" ./run $key >/dev/null 2>&1 &
-        cat "expected$key" >/dev/null
+        for ((n = RANDOM % 12; n > 0; n--)); do cat "expected$key" >/dev/null; done
         kill -KILL $!
         wait $! 2>/dev/null
     fi
