@@ -1,6 +1,7 @@
 //! memo's own errors: a kind, which fixes the exit code, a message, and hints that can be pasted.
 
 use std::fmt;
+use std::io;
 
 /// What an error means for whoever called memo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,3 +73,12 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+/// Returns what the system says, without the number that Rust adds.
+pub fn system_text(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.split_once(" (os error") {
+        Some((text, _)) => text.to_owned(),
+        None => text,
+    }
+}

@@ -14,7 +14,7 @@ use crate::action::search::{self, NotRunnable};
 use crate::config::ttl::{self, BadTtl};
 use crate::config::{Clock, Config, Environment, ExitCodes, Mode, Place};
 use crate::engine::{self, Exit, Options, Request};
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, system_text};
 use crate::exec::key_command;
 use crate::store::Store;
 use crate::store::location::Trouble;
@@ -275,7 +275,7 @@ fn directory(args: &RunArgs, place: &Place) -> Result<Cwd, Error> {
     let root = match &args.root {
         None => None,
         Some(root) => Some(std::fs::canonicalize(root).map_err(|error| {
-            let why = engine::system_text(&error);
+            let why = system_text(&error);
             Error::new(
                 Kind::Failed,
                 format_args!("cannot use root `{}`: {why}; the command was not run", root.display()),

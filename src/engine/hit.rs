@@ -5,7 +5,7 @@ use crate::action::identity::Timestamp;
 use crate::action::key::ActionKey;
 use crate::action::reason::Missed;
 use crate::config::duration;
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, system_text};
 use crate::replay::outputs::{self, Place, Staged};
 use crate::replay::streams::{self, Replayed, Source};
 use crate::store::journal::{Event, Record};
@@ -14,7 +14,7 @@ use crate::store::outcome::{Outcome, Transcript};
 use crate::sys::startup::Inherited;
 use crate::sys::{file, signal};
 
-use super::{Call, Exit, system_text};
+use super::{Call, Exit};
 
 /// An outcome that answers the call, verified.
 pub(super) struct Hit {

@@ -16,7 +16,7 @@ use crate::action::reason::{Missed, Unrecorded};
 use crate::action::scene::identity_of;
 use crate::action::words::{Settled, Snapshot};
 use crate::config::Mode;
-use crate::error::Error;
+use crate::error::{Error, system_text};
 use crate::exec::capture::{self, Input, Notice, Plan, Ran};
 use crate::exec::feed::{BULK, Feed, Taken as StdinTaken};
 use crate::exec::transcript::{Spool, Spooled};
@@ -400,10 +400,7 @@ impl Call<'_> {
             let digest = Digest::of_file(&source, entry.size).map_err(|_| missing())?;
             (digest, entry.size)
         } else {
-            self.store
-                .blobs
-                .put_file(&source)
-                .map_err(|error| Unrecorded::Store(super::system_text(&error)))?
+            self.store.blobs.put_file(&source).map_err(|error| Unrecorded::Store(system_text(&error)))?
         };
         if !identity_of(&source).is_ok_and(|now| now == entry) {
             return Err(Unrecorded::InputChangedMeanwhile(path.to_owned()));
@@ -541,7 +538,7 @@ fn keep_transcript(
     match (spooled, temporary, lease) {
         (Spooled::Inline(bytes), ..) => Ok((Transcript::Inline(bytes.clone()), None)),
         (Spooled::TooLarge, ..) => Err(Unrecorded::TooLarge),
-        (Spooled::Failed(error), ..) => Err(Unrecorded::Store(super::system_text(error))),
+        (Spooled::Failed(error), ..) => Err(Unrecorded::Store(system_text(error))),
         (Spooled::InFile { digester, length }, Some(temporary), _) => {
             let digest = digester.finish();
             Ok((Transcript::Blob { digest, length: *length }, Some((temporary.path().to_owned(), digest))))
@@ -551,7 +548,7 @@ fn keep_transcript(
             // The verdict stands in the file before its digest becomes its name.
             let (digest, length) = lease
                 .conclude(Verdict::Recorded, Some(&written))
-                .map_err(|error| Unrecorded::Store(super::system_text(&error)))?;
+                .map_err(|error| Unrecorded::Store(system_text(&error)))?;
             Ok((Transcript::Blob { digest, length }, Some((lease.path().to_owned(), digest))))
         }
         (Spooled::InFile { .. }, None, None) => Err(Unrecorded::Store("the spool is gone".to_owned())),

@@ -24,7 +24,7 @@ use crate::action::reason::{Missed, Unrecorded};
 use crate::action::scene::{Hidden, Scene, Unobservable, device_and_inode, normal};
 use crate::action::words;
 use crate::config::{ExitCodes, Mode};
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, system_text};
 use crate::exec::launch;
 use crate::store::Store;
 use crate::store::location::Trouble;
@@ -134,6 +134,11 @@ fn unrecorded(request: Request<'_>, why: Unrecorded, ui: &Ui) -> Result<Exit, Er
 }
 
 fn say_unrecorded(why: &Unrecorded, ui: &Ui) {
+    if let Unrecorded::Store(trouble) = why {
+        // Said once: whoever knew a hint has said it before.
+        ui.warning(format_args!("running without the store: {trouble}"), None);
+        return;
+    }
     match why.hint() {
         Some(hint) => ui.note(format_args!("not recorded: {why}"), Some(&hint)),
         None => ui.verbose(format_args!("not recorded: {why}")),
@@ -197,17 +202,9 @@ fn not_started(request: Request<'_>, error: &std::io::Error) -> Error {
     Error::new(kind, format_args!("cannot run `{}`: {what}", word.display()))
 }
 
-/// Returns what the system says, without the number that Rust adds.
-pub fn system_text(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    match text.split_once(" (os error") {
-        Some((text, _)) => text.to_owned(),
-        None => text,
-    }
-}
-
 fn bad_input(bad: BadInput) -> Error {
     let BadInput { input, why } = bad;
+    let special = matches!(why, Unobservable::Special { .. });
     let (path, why) = match why {
         Unobservable::Io { path, source } => (path, system_text(&source)),
         Unobservable::Special { path, what } => (path, format!("{what} has no content that could be keyed")),
@@ -236,7 +233,8 @@ fn bad_input(bad: BadInput) -> Error {
         None => proposed_name(&path),
     };
     error.hint(format_args!(
-        "make it readable, or keep it out of the key by its name: `-i {name}={}`",
+        "{}keep it out of the key by its name: `-i {name}={}`",
+        if special { "" } else { "make it readable, or " },
         path.display()
     ))
 }

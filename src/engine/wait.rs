@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::action::key::ActionKey;
 use crate::action::reason::{Missed, Unrecorded};
 use crate::config::duration;
-use crate::error::Error;
+use crate::error::{Error, system_text};
 use crate::replay::streams::{self, Source};
 use crate::store::lease::{Lease, Taken, Waiter};
 use crate::store::verdict::Verdict;
@@ -108,7 +108,7 @@ impl Call<'_> {
             match waiter.wait(TICK) {
                 Ok(true) => return Ok(()),
                 Ok(false) => {}
-                Err(error) => return Err(Unrecorded::Store(super::system_text(&error))),
+                Err(error) => return Err(Unrecorded::Store(system_text(&error))),
             }
             if waiter.is_stuck() || inside && started.elapsed() >= LONGEST_INSIDE {
                 return Err(Unrecorded::SameKey);

@@ -9,6 +9,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Component, Path, PathBuf};
 
+use crate::error::system_text;
 use crate::error::{Error, Kind};
 use crate::sys::file::is_absent;
 
@@ -16,7 +17,7 @@ use crate::sys::file::is_absent;
 #[derive(Debug, thiserror::Error)]
 pub enum Trouble {
     /// The system said so.
-    #[error("cannot {doing} `{}`: {source}", path.display())]
+    #[error("cannot {doing} `{}`: {}", path.display(), system_text(source))]
     Io {
         /// What memo was about to do.
         doing: &'static str,

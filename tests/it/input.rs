@@ -227,15 +227,15 @@ memo:   hint: fix the path; a glob, `-i 'DIR/*'`, may match nothing
 [exit 125]
 $ memo -i p puppet bump a
 memo: error: cannot hash input `p`: a fifo has no content that could be keyed; the command was not run
-memo:   hint: make it readable, or keep it out of the key by its name: `-i _p=p`
+memo:   hint: keep it out of the key by its name: `-i _p=p`
 [exit 125]
 $ memo -i n=p puppet bump a
 memo: error: cannot hash input `n` (p): a fifo has no content that could be keyed; the command was not run
-memo:   hint: make it readable, or keep it out of the key by its name: `-i _n=p`
+memo:   hint: keep it out of the key by its name: `-i _n=p`
 [exit 125]
 $ memo -i to puppet bump a
 memo: error: cannot hash input `to`: a fifo has no content that could be keyed; the command was not run
-memo:   hint: make it readable, or keep it out of the key by its name: `-i _to=to`
+memo:   hint: keep it out of the key by its name: `-i _to=to`
 [exit 125]
 $ memo -i tree puppet bump a
 memo: error: cannot hash input `tree/p`: a fifo has no content that could be keyed; the command was not run
@@ -257,7 +257,7 @@ memo:   hint: `a=b.txt` is there; a path with `=` is written `-i ./a=b.txt`
 [exit 125]
 $ memo -i /dev/null puppet bump a
 memo: error: cannot hash input `/dev/null`: a device has no content that could be keyed; the command was not run
-memo:   hint: make it readable, or keep it out of the key by its name: `-i _null=/dev/null`
+memo:   hint: keep it out of the key by its name: `-i _null=/dev/null`
 [exit 125]
 $ memo -i '' puppet bump a
 memo: error: cannot hash input `./p`: a fifo has no content that could be keyed; the command was not run
