@@ -242,6 +242,11 @@ pub fn id() -> i32 {
     rustix::process::getpid().as_raw_nonzero().get()
 }
 
+/// Returns whether this process is the leader of its session.
+pub fn leads_session() -> bool {
+    rustix::process::getsid(None).is_ok_and(|leader| leader == rustix::process::getpid())
+}
+
 /// Returns the effective user id.
 pub fn user() -> u32 {
     rustix::process::geteuid().as_raw()
