@@ -478,8 +478,9 @@ impl Running {
                 }
                 other => {
                     // A terminal's Ctrl-C reaches the command by itself; what somebody sends to memo
-                    // alone does not.
-                    if arrived.sent && self.ended.is_none() {
+                    // alone does not. When a terminal goes, only the leader of its session is told.
+                    let to_memo_alone = arrived.sent || other == signal::HUP && process::leads_session();
+                    if to_memo_alone && self.ended.is_none() {
                         signal::send(self.pid, other);
                     }
                     if [signal::HUP, signal::INT, signal::QUIT, signal::TERM].contains(&other) {
