@@ -45,7 +45,7 @@ const TIME: Duration = Duration::from_millis(8);
 /// A journal of this size, in bytes, is folded by the next run: a thousand records.
 const LONG: u64 = 96 << 10;
 /// How many entries go at a time when a run removes them.
-const BATCH: u32 = 64;
+const BATCH: u32 = 16;
 
 /// What went, or would go.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -102,26 +102,27 @@ impl Plan {
         }
     }
 
-    /// Removes it. `generation` is held.
+    /// Removes the entries and blobs, inside a transaction of the index. `generation` is held.
     fn carry_out(&self, index: &mut Index<'_>, store: &Store) -> Result<(), Trouble> {
         let mut gone = self.chosen.gone.clone();
         gone.sort_unstable();
-        index.change(|change| {
-            for picked in gone.chunk_by(|a, b| a.0 == b.0) {
-                remove_entries(store, picked)?;
-                change.reread(&picked[0].0)?;
-            }
-            fault::point("gc.manifests");
-            let mut blobs: Vec<Digest> = self.idle.iter().map(|(digest, _)| *digest).collect();
-            blobs.extend(&self.chosen.blobs);
-            let blobs = change.unused(&blobs)?;
-            for blob in &blobs {
-                clear::remove(&store.blobs.path(blob))?;
-            }
-            fault::point("gc.blobs");
-            change.blobs_went(&blobs)
-        })?;
-        fault::point("gc.index");
+        for picked in gone.chunk_by(|a, b| a.0 == b.0) {
+            remove_entries(store, picked)?;
+            index.reread(&picked[0].0)?;
+        }
+        fault::point("gc.manifests");
+        let mut blobs: Vec<Digest> = self.idle.iter().map(|(digest, _)| *digest).collect();
+        blobs.extend(&self.chosen.blobs);
+        let blobs = index.unused(&blobs)?;
+        for blob in &blobs {
+            clear::remove(&store.blobs.path(blob))?;
+        }
+        fault::point("gc.blobs");
+        index.blobs_went(&blobs)
+    }
+
+    /// Removes the files that belong to no entry. `generation` is held.
+    fn sweep(&self) -> Result<(), Trouble> {
         for leftover in &self.leftovers {
             leftover.remove()?;
         }
@@ -150,8 +151,12 @@ pub fn run(store: &Store, now: Timestamp, limits: Limits) -> Result<Went, Troubl
     let mut index = Index::open(store, now)?;
     let mut plan = Plan::make(&mut index, store, now, limits, u32::MAX)?;
     plan.leftovers = sweep::find(store, &mut index, now, sweep::Scope::Everything)?;
+    index.begin()?;
     plan.carry_out(&mut index, store)?;
+    plan.sweep()?;
     drop(generation);
+    index.finish()?;
+    fault::point("gc.index");
     // The next one finds the directories as gc has left them.
     index.bring_up()?;
     Usage { total: index.disk()?, finished: true }.note(store);
@@ -204,6 +209,8 @@ fn a_little(store: &Store, now: Timestamp, limits: Limits, left: &dyn Fn() -> bo
         // Commits take their turns in microseconds; one that was stopped must not stop us.
         let held = lock::exclusive(&generation, TIME);
         held.map_err(|error| Trouble::io("lock", store.path(), error))?;
+        // One transaction: it is waiting for the disk at its end that takes the most time.
+        index.begin()?;
         finished = index.fold_journals(left)?;
         fault::point("gc.folded");
         let mut limits = limits;
@@ -220,8 +227,11 @@ fn a_little(store: &Store, now: Timestamp, limits: Limits, left: &dyn Fn() -> bo
         }
         if finished && left() {
             let leftovers = sweep::find(store, &mut index, now, sweep::Scope::OneShard)?;
-            Plan { leftovers, ..Plan::default() }.carry_out(&mut index, store)?;
+            Plan { leftovers, ..Plan::default() }.sweep()?;
         }
+        drop(generation);
+        index.finish()?;
+        fault::point("gc.index");
     }
     let total = index.disk()?;
     finished &= total <= limits.most;

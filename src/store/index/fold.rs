@@ -83,22 +83,21 @@ pub(super) fn bring_up(
     Ok(true)
 }
 
-/// Folds journals while there is time for it; returns whether all were. No commit may be under way: then
-/// each record's manifest is there, and need not be searched.
+/// Folds journals while there is time for it, inside a transaction; returns whether all were. No commit may
+/// be under way: then each record's manifest is there, and need not be searched.
 pub(super) fn journals(
-    connection: &mut Connection,
+    transaction: &Connection,
     store: &Store,
     now: Timestamp,
     left: &dyn Fn() -> bool,
 ) -> Result<bool, Fault> {
-    take_away(connection, store)?;
+    take_away(transaction, store)?;
     fault::point("fold.renamed");
     let taken = store.journal.taken().map_err(|error| Trouble::io("list", store.path(), error))?;
     if taken.is_empty() {
         return Ok(true);
     }
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let mut noted = Noted::read(&transaction)?;
+    let mut noted = Noted::read(transaction)?;
     let mut seen = HashSet::new();
     let mut in_time = true;
     'journals: for (number, path) in &taken {
@@ -106,9 +105,9 @@ pub(super) fn journals(
         let begin = if noted.part_of == *number { noted.part } else { 0 };
         for (place, (end, record)) in journal::records(&bytes).enumerate() {
             if record.event == Event::Commit && seen.insert(record.key) {
-                entries::read_manifest(&transaction, store, &record.key)?;
+                entries::read_manifest(transaction, store, &record.key)?;
             }
-            apply(&transaction, &record, now)?;
+            apply(transaction, &record, now)?;
             if place % LOOK_AT_THE_CLOCK == 0 && !left() {
                 noted = Noted { part_of: *number, part: begin + end as u64, ..noted };
                 in_time = false;
@@ -121,14 +120,23 @@ pub(super) fn journals(
         "UPDATE meta SET folded = max(folded, ?1), part_of = ?2, part = ?3",
         params![noted.folded.cast_signed(), noted.part_of.cast_signed(), noted.part.cast_signed()],
     )?;
-    transaction.commit()?;
-    fault::point("fold.applied");
-    remove(&taken, noted.folded);
-    fault::point("fold.removed");
     Ok(in_time)
 }
 
-/// Takes in directories that changed while there is time for it; returns whether all were.
+/// Removes the journals that were folded.
+pub(super) fn remove_folded(connection: &Connection, store: &Store) -> Result<(), Fault> {
+    fault::point("fold.applied");
+    let taken = store.journal.taken().map_err(|error| Trouble::io("list", store.path(), error))?;
+    if !taken.is_empty() {
+        remove(&taken, Noted::read(connection)?.folded);
+    }
+    fault::point("fold.removed");
+    Ok(())
+}
+
+/// Takes in directories that changed while there is time for it; returns whether all were that are not
+/// taken in yet. Those that are but young come last: under a steady load there always are some, and what came
+/// to them stands in the journal.
 pub(super) fn directories(
     connection: &mut Connection,
     store: &Store,
@@ -137,16 +145,22 @@ pub(super) fn directories(
 ) -> Result<bool, Fault> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let mut seen = HashSet::new();
-    for shard in shards::changed(&transaction, store, now)? {
+    let mut changed = shards::changed(&transaction, store, now)?;
+    changed.sort_by_key(|shard| shard.young);
+    let mut in_time = changed.len();
+    for (place, shard) in changed.iter().enumerate() {
         if !left() {
-            transaction.commit()?;
-            return Ok(false);
+            in_time = place;
+            break;
         }
-        shards::take_in(&transaction, store, &shard, &mut seen)?;
+        shards::take_in(&transaction, store, shard, &mut seen)?;
     }
-    transaction.execute("UPDATE meta SET whole = 1", [])?;
+    let whole = changed[in_time..].iter().all(|shard| shard.young);
+    if whole {
+        transaction.execute("UPDATE meta SET whole = 1", [])?;
+    }
     transaction.commit()?;
-    Ok(true)
+    Ok(whole)
 }
 
 /// After how many records a fold looks whether there is time left; so many take some 0.3 ms.

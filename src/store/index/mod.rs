@@ -210,10 +210,37 @@ impl<'a> Index<'a> {
         Ok(Self { store, now, connection, file: schema::identity(&path) })
     }
 
-    /// Folds journals while there is time for it; returns whether all were. No commit may be under way.
+    /// Begins a transaction, which ends with [`Index::finish`]; dropped before that, it changes nothing.
+    pub(super) fn begin(&mut self) -> Result<(), Trouble> {
+        self.tell(|index| Ok(index.connection.execute_batch("BEGIN IMMEDIATE")?))
+    }
+
+    /// Ends a transaction.
+    pub(super) fn finish(&mut self) -> Result<(), Trouble> {
+        self.tell(|index| {
+            index.connection.execute_batch("COMMIT")?;
+            fold::remove_folded(&index.connection, index.store)
+        })
+    }
+
+    /// Folds journals while there is time for it, inside a transaction; returns whether all were. No commit
+    /// may be under way.
     pub(super) fn fold_journals(&mut self, left: &dyn Fn() -> bool) -> Result<bool, Trouble> {
-        fold::journals(&mut self.connection, self.store, self.now, left)
-            .map_err(|fault| trouble(self.store, fault))
+        self.tell(|index| fold::journals(&index.connection, index.store, index.now, left))
+    }
+
+    /// Makes the rows of a key those of its manifest.
+    pub(super) fn reread(&mut self, key: &ActionKey) -> Result<(), Trouble> {
+        self.tell(|index| entries::read_manifest(&index.connection, index.store, key))
+    }
+
+    /// Drops the rows of blobs whose files were removed.
+    pub(super) fn blobs_went(&mut self, blobs: &[Digest]) -> Result<(), Trouble> {
+        self.tell(|index| retain::blobs_went(&index.connection, blobs))
+    }
+
+    fn tell<T>(&mut self, what: impl FnOnce(&Self) -> Result<T, Fault>) -> Result<T, Trouble> {
+        what(self).map_err(|fault| trouble(self.store, fault))
     }
 
     /// Takes in directories that changed while there is time for it; returns whether all were.
@@ -254,23 +281,6 @@ impl<'a> Index<'a> {
     /// Returns whether the index knows an outcome.
     pub(super) fn knows_outcome(&mut self, outcome: &Digest) -> Result<bool, Trouble> {
         self.ask(|connection| retain::knows_outcome(connection, outcome))
-    }
-
-    /// Takes in which manifests were changed, and which blobs' files removed. `remove` does it; so that no
-    /// reader sees the one without the other, it is one transaction.
-    pub(super) fn change<T>(
-        &mut self,
-        change: impl FnOnce(&Change<'_>) -> Result<T, Trouble>,
-    ) -> Result<T, Trouble> {
-        let store = self.store;
-        let sql = |error: rusqlite::Error| trouble(store, error.into());
-        let transaction = self
-            .connection
-            .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
-            .map_err(sql)?;
-        let done = change(&Change { store, transaction: &transaction })?;
-        transaction.commit().map_err(sql)?;
-        Ok(done)
     }
 
     /// Brings it up again after files were removed.
@@ -320,30 +330,6 @@ impl<'a> Index<'a> {
             other => other,
         };
         answer.map_err(|fault| trouble(self.store, fault))
-    }
-}
-
-/// An index while it is changed.
-#[derive(Debug)]
-pub(super) struct Change<'a> {
-    store: &'a Store,
-    transaction: &'a Connection,
-}
-
-impl Change<'_> {
-    /// Makes the rows of a key those of its manifest.
-    pub(super) fn reread(&self, key: &ActionKey) -> Result<(), Trouble> {
-        entries::read_manifest(self.transaction, self.store, key).map_err(|fault| trouble(self.store, fault))
-    }
-
-    /// Returns those of some blobs that no entry needs.
-    pub(super) fn unused(&self, blobs: &[Digest]) -> Result<Vec<Digest>, Trouble> {
-        entries::unused(self.transaction, blobs).map_err(|fault| trouble(self.store, fault))
-    }
-
-    /// Drops the rows of blobs whose files were removed.
-    pub(super) fn blobs_went(&self, blobs: &[Digest]) -> Result<(), Trouble> {
-        retain::blobs_went(self.transaction, blobs).map_err(|fault| trouble(self.store, fault))
     }
 }
 

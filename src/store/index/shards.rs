@@ -36,6 +36,8 @@ pub(super) struct Shard {
     /// Empty when it is not there.
     identity: Vec<u8>,
     settled: bool,
+    /// Whether it is taken in as it is but for what may have come within the same tick of the clock.
+    pub(super) young: bool,
 }
 
 /// Returns the directories that may hold something else than the index knows.
@@ -54,11 +56,12 @@ pub(super) fn changed(connection: &Connection, store: &Store, now: Timestamp) ->
                 Err(error) => return Err(Trouble::io("look at", &path, error).into()),
             };
             let same = match known.get(&(tree as u8, number)) {
-                Some((known, settled)) => *settled && *known == identity,
+                Some((known, _)) => *known == identity,
                 None => identity.is_empty(),
             };
-            if !same {
-                changed.push(Shard { tree, number, path, identity, settled });
+            let young = known.get(&(tree as u8, number)).is_some_and(|(_, settled)| !settled);
+            if !same || young {
+                changed.push(Shard { tree, number, path, identity, settled, young: same });
             }
         }
     }
