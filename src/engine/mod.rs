@@ -24,6 +24,7 @@ use crate::action::observation::{Hidden, Scene, Unobservable, device_and_inode, 
 use crate::action::reason::{Missed, Unrecorded};
 use crate::action::words;
 use crate::config::{ExitCodes, Mode};
+pub use crate::error::system_text;
 use crate::error::{Error, Kind};
 use crate::exec::launch;
 use crate::store::Store;
@@ -191,15 +192,6 @@ fn not_started(request: Request<'_>, error: &std::io::Error) -> Error {
         system_text(error)
     };
     Error::new(kind, format_args!("cannot run `{}`: {what}", word.display()))
-}
-
-/// Returns what the system says, without the number that Rust adds.
-pub fn system_text(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    match text.split_once(" (os error") {
-        Some((text, _)) => text.to_owned(),
-        None => text,
-    }
 }
 
 fn bad_input(bad: BadInput) -> Error {

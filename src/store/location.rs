@@ -9,14 +9,14 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Component, Path, PathBuf};
 
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, system_text};
 use crate::sys::file::is_absent;
 
 /// Why the store cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Trouble {
     /// The system said so.
-    #[error("cannot {doing} `{}`: {source}", path.display())]
+    #[error("cannot {doing} `{}`: {}", path.display(), system_text(source))]
     Io {
         /// What memo was about to do.
         doing: &'static str,
