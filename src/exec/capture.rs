@@ -227,13 +227,26 @@ impl Channel {
         Ok(written)
     }
 
+    /// The reader has gone, and memo was not writing to it.
+    fn reader_left(&mut self) {
+        let waits = |pipe: &OwnedFd| pipe::waiting(pipe).is_ok_and(|bytes| bytes > 0);
+        let on_its_way = !self.pending.is_empty() || self.pipe.as_ref().is_some_and(waits);
+        if !on_its_way && self.pipe.as_ref().is_some_and(is_finished) {
+            // It has everything there will ever be.
+            self.pipe = None;
+            return;
+        }
+        self.fail(io::ErrorKind::BrokenPipe.into());
+        self.lost &= on_its_way;
+    }
+
     /// Closing our end is how the command is told: it gets SIGPIPE at its next write.
     fn fail(&mut self, error: io::Error) {
         self.pending = VecDeque::new();
         let pipe = self.pipe.take();
         if error.kind() == io::ErrorKind::BrokenPipe {
             self.reader_gone = true;
-            self.lost = self.carried > DEFAULT_PIPE && pipe.is_none_or(|pipe| is_finished(&pipe));
+            self.lost = self.carried > DEFAULT_PIPE && pipe.as_ref().is_none_or(is_finished);
         } else {
             self.undelivered = Some(error);
         }
@@ -426,7 +439,7 @@ impl Running {
                     channel.flush();
                 } else if pair[1].got(poll::ERROR | poll::HANGUP) {
                     // Of a pipe ERROR says it, of a socket HANGUP.
-                    channel.fail(io::ErrorKind::BrokenPipe.into());
+                    channel.reader_left();
                 }
                 if pair[0].any()
                     && let Some(bytes) = channel.read(&mut buffer)

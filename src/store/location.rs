@@ -9,8 +9,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Component, Path, PathBuf};
 
-use crate::error::system_text;
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, system_text};
 use crate::sys::file::is_absent;
 
 /// Why the store cannot be used.
