@@ -46,6 +46,11 @@ fn heals(sandbox: &Sandbox, expected: &str, place: &str) {
     assert!(again.code == 0 && again.stdout == expected, "{place}: {}{}", again.stdout, again.stderr);
     assert_eq!((again.stderr.as_str(), sandbox.runs()), ("", runs), "{place}: it is not healed");
     nothing_piles_up(sandbox);
+    // What is there answers; what is new must be recorded too.
+    let refreshed = sandbox.run(CALLS.replace("memo -i", "memo -v --refresh -i"));
+    assert!(refreshed.stdout == expected, "{place}: {}{}", refreshed.stdout, refreshed.stderr);
+    assert_eq!(refreshed.unrecorded(), None, "{place}: it is not healed");
+    assert!(!refreshed.stderr.contains("memo: warning"), "{place}: {}", refreshed.stderr);
 }
 
 fn files(directory: &Path) -> Vec<PathBuf> {
@@ -106,6 +111,25 @@ fn a_file_with_a_flipped_byte() {
         }
         fs::write(file, bytes).unwrap();
     });
+}
+
+#[test]
+fn each_byte_of_what_an_answer_is_read_from() {
+    let (sandbox, _) = filled();
+    let line = "printf 'old\\n' >in; MEMO_MODE=read-only memo -i in ./small";
+    for directory in ["outcomes", "manifests"] {
+        for file in files(&sandbox.store().join(directory)) {
+            let whole = fs::read(&file).unwrap();
+            for at in (0..whole.len()).step_by(whole.len().div_ceil(100).max(1)) {
+                let mut bytes = whole.clone();
+                bytes[at] ^= 0x01;
+                fs::write(&file, bytes).unwrap();
+                let ran = sandbox.run(line);
+                assert_eq!((ran.code, ran.stdout.as_str()), (0, "old\n"), "byte {at} of {}", file.display());
+            }
+            fs::write(&file, whole).unwrap();
+        }
+    }
 }
 
 #[test]
