@@ -1,6 +1,6 @@
 //! gc: keeps the store within its limits, and removes what nothing needs.
 //!
-//! Entries go as [`retention`] chooses; then [`sweep`] removes the files without an entry: what killed runs
+//! Entries go as [`retention`] chooses; then `sweep` removes the files without an entry: what killed runs
 //! left, and blobs and outcomes that no entry has named for an hour.
 //!
 //! # Locking
@@ -16,7 +16,7 @@
 //! # Performance
 //! After a run, [`after_commit`] decides by the length of the journal, the sum in its records and the file
 //! `usage` whether it is worth opening the index at all; mostly it is not. If it is, the work is cut into
-//! pieces, and after [`TIME`] what is left waits for the next run.
+//! pieces, and after `TIME` what is left waits for the next run.
 
 pub mod retention;
 mod sweep;
