@@ -49,6 +49,7 @@ complete -c memo -n "__fish_memo_needs_command" -f -a "run" -d 'Run a command, o
 complete -c memo -n "__fish_memo_needs_command" -f -a "ls" -d 'List what is recorded'
 complete -c memo -n "__fish_memo_needs_command" -f -a "clear" -d 'Remove what is recorded'
 complete -c memo -n "__fish_memo_needs_command" -f -a "gc" -d 'Remove what is too much, and what nothing needs'
+complete -c memo -n "__fish_memo_needs_command" -f -a "doctor" -d 'Look for damage in the store'
 complete -c memo -n "__fish_memo_needs_command" -f -a "completions" -d 'Print completions for a shell'
 complete -c memo -n "__fish_memo_using_subcommand run" -s i -l input -d 'Hash this file, glob or directory too' -r -F
 complete -c memo -n "__fish_memo_using_subcommand run" -s e -l env -d 'Hash this environment variable too' -r -f
@@ -88,6 +89,8 @@ complete -c memo -n "__fish_memo_using_subcommand clear" -s h -l help -d 'Print 
 complete -c memo -n "__fish_memo_using_subcommand gc" -l max-size -d 'Make the store no larger than this, this time: 500M, 2GiB' -r
 complete -c memo -n "__fish_memo_using_subcommand gc" -l dry-run -d 'Only say what would be removed'
 complete -c memo -n "__fish_memo_using_subcommand gc" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c memo -n "__fish_memo_using_subcommand doctor" -l fix -d 'Set it right'
+complete -c memo -n "__fish_memo_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c memo -n "__fish_memo_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
 
 # Options and subcommands are memo's; from the first other word on it is a command, completed as its own.
@@ -109,5 +112,5 @@ function __fish_memo_command_line
     end
     complete --do-complete=(string join ' ' -- (string escape -- $argv) (commandline -ct) | string collect)
 end
-complete -c memo -x -n 'not __fish_memo_using_subcommand ls clear gc completions' -a '(__fish_memo_command_line)'
+complete -c memo -x -n 'not __fish_memo_using_subcommand ls clear gc doctor completions' -a '(__fish_memo_command_line)'
 complete -c memo -x -n '__fish_memo_using_subcommand completions' -a 'bash elvish fish powershell zsh'

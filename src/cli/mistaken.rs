@@ -25,6 +25,7 @@ pub(super) fn about(subcommand: &str, words: &[OsString], odd: &str) -> Error {
         "ls" => "lists what is recorded",
         "clear" => "removes what is recorded",
         "gc" => "makes room in the store",
+        "doctor" => "looks for damage in the store",
         _ => "is one of memo's own",
     };
     let line: Vec<_> = words.iter().map(|word| quote::word(word.as_bytes())).collect();
@@ -44,6 +45,7 @@ fn refused(subcommand: &str, words: &[OsString]) -> (String, Option<String>) {
         "ls" => super::ls::LsArgs::augment_args(parser),
         "clear" => super::clear::ClearArgs::augment_args(parser),
         "gc" => super::gc::GcArgs::augment_args(parser),
+        "doctor" => super::doctor::DoctorArgs::augment_args(parser),
         _ => parser,
     };
     let error = parser.try_get_matches_from(words).err();

@@ -6,6 +6,7 @@
 
 pub mod clear;
 pub mod completions;
+pub mod doctor;
 pub mod gc;
 pub mod json;
 pub mod ls;
@@ -36,7 +37,7 @@ use completions::CompletionsArgs;
 use run::{RunArgs, Surroundings};
 
 /// The subcommands, but for `run`.
-pub const SUBCOMMANDS: &[&str] = &["ls", "clear", "gc", "completions"];
+pub const SUBCOMMANDS: &[&str] = &["ls", "clear", "gc", "doctor", "completions"];
 
 /// Does what the command line asks for.
 pub fn main(mut words: impl Iterator<Item = OsString>) -> Exit {
@@ -51,6 +52,7 @@ pub fn main(mut words: impl Iterator<Item = OsString>) -> Exit {
         Some("ls") => subcommand_exit(list(&words[1..], &around)),
         Some("clear") => subcommand_exit(clear(&words[1..], &around)),
         Some("gc") => subcommand_exit(collect(&words[1..], &around)),
+        Some("doctor") => subcommand_exit(examine(&words[1..], &around)),
         Some("completions") => subcommand_exit(complete(&words[1..])),
         Some("run") => {
             words.remove(0);
@@ -104,6 +106,12 @@ fn collect(words: &[OsString], around: &Surroundings) -> Result<u8, Error> {
     gc::gc(&args, &store, around.clock.now(), config.max_size)
 }
 
+fn examine(words: &[OsString], around: &Surroundings) -> Result<u8, Error> {
+    let Some(args) = subcommand::<doctor::DoctorArgs>("doctor", words)? else { return Ok(0) };
+    let config = config(around, &Ui::new(Talk::Normal));
+    doctor::doctor(&args, &config, process::user(), around.clock.now())
+}
+
 fn complete(words: &[OsString]) -> Result<u8, Error> {
     let Some(args) = subcommand::<CompletionsArgs>("completions", words)? else { return Ok(0) };
     print::print(&String::from_utf8_lossy(&completions::generate(args.shell))).map(|()| 0)
@@ -133,12 +141,16 @@ fn store(around: &Surroundings, ui: &Ui) -> Result<Store, Error> {
 }
 
 fn store_and_config(around: &Surroundings, ui: &Ui) -> Result<(Store, Config), Error> {
-    let config = Config::load(&around.environment, &around.place, &mut |warning| {
-        ui.warning(warning.message, warning.hint.as_deref());
-    });
+    let config = config(around, ui);
     let place = config.store.clone().map_err(Trouble::Nowhere);
     let store = place.and_then(|path| Store::open(&path, process::user(), None))?;
     Ok((store, config))
+}
+
+fn config(around: &Surroundings, ui: &Ui) -> Config {
+    Config::load(&around.environment, &around.place, &mut |warning| {
+        ui.warning(warning.message, warning.hint.as_deref());
+    })
 }
 
 fn subcommand_exit(done: Result<u8, Error>) -> Exit {
@@ -161,5 +173,6 @@ pub fn tree() -> Command {
         .subcommand(ls::LsArgs::augment_args(Command::new("ls")))
         .subcommand(clear::ClearArgs::augment_args(Command::new("clear")))
         .subcommand(gc::GcArgs::augment_args(Command::new("gc")))
+        .subcommand(doctor::DoctorArgs::augment_args(Command::new("doctor")))
         .subcommand(CompletionsArgs::augment_args(Command::new("completions")))
 }

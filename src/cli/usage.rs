@@ -17,6 +17,7 @@ Subcommands (only as the very first word; `memo -- ls` memoizes ls):
   ls           list what is recorded
   clear        remove what is recorded
   gc           remove what is too much, and what nothing needs
+  doctor       look for damage in the store
   completions  print completions for a shell
 
 A name that begins with `_` is passed on but never hashed: environment variables, NAME=VALUE words
@@ -33,7 +34,7 @@ pub fn dressed(command: Command) -> Command {
         .about("Memoize a shell command: the second time, the answer is there at once")
         .after_help(AFTER)
         .override_usage(
-            "memo [OPTIONS] [--] [NAME=VALUE]... COMMAND [ARG]...\n       memo ls | clear | gc | completions",
+            "memo [OPTIONS] [--] [NAME=VALUE]... COMMAND [ARG]...\n       memo ls | clear | gc | doctor | completions",
         )
         .args_override_self(true)
         .max_term_width(100)

@@ -18,6 +18,7 @@
 pub mod blobs;
 pub mod clear;
 pub mod codec;
+pub mod doctor;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub mod gc;

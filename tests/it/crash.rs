@@ -35,9 +35,11 @@ enum Doing {
     Collect,
     /// A run that finds the store over its limit.
     RecordFull,
+    /// `memo doctor --fix` of a store with a damaged blob and without a directory.
+    Mend,
 }
 
-use Doing::{Clear, ClearSome, Collect, Fail, First, List, Piped, Record, RecordFull, Replay};
+use Doing::{Clear, ClearSome, Collect, Fail, First, List, Mend, Piped, Record, RecordFull, Replay};
 
 /// Every fault point there is, and what comes past it.
 const MATRIX: &[(&str, &[Doing])] = &[
@@ -84,6 +86,11 @@ const MATRIX: &[(&str, &[Doing])] = &[
     ("gc.index", &[Collect, RecordFull]),
     ("gc.swept", &[Collect, RecordFull]),
     ("gc.usage", &[Collect, RecordFull]),
+    ("doctor.looked", &[Mend]),
+    ("doctor.made", &[Mend]),
+    ("doctor.quarantined", &[Mend]),
+    ("doctor.dropped", &[Mend]),
+    ("doctor.index", &[Mend]),
 ];
 
 const RUN: &str = "#!/bin/sh\necho . >>$RUNS\ncat in\npuppet fill 40000\ncat in >a\ncat in >b\n";
@@ -118,6 +125,15 @@ fn prepared(doing: Doing) -> (Sandbox, &'static str) {
             sandbox.write("a", "other\n");
             fs::remove_file(sandbox.path("b")).unwrap();
             CALL
+        }
+        Mend => {
+            sandbox.ok(CALL);
+            let shard = fs::read_dir(sandbox.store().join("blobs")).unwrap().next().unwrap().unwrap().path();
+            let blob = fs::read_dir(shard).unwrap().next().unwrap().unwrap().path();
+            fs::remove_file(&blob).unwrap();
+            fs::write(blob, "damaged").unwrap();
+            fs::remove_dir(sandbox.store().join("leases")).unwrap();
+            "memo doctor --fix"
         }
         List | Clear | ClearSome | Collect => {
             sandbox.ok(CALL);
@@ -165,14 +181,14 @@ fn killed_at(point: &str, doing: Doing, (code, stdout): &(i32, String)) {
 
     // Right, and at once: the deadline of `Caller` is what a stuck key meets.
     let again = Caller::start(&mut sandbox.shell(line)).end();
-    if doing != ClearSome {
-        // There may be nothing left that could be removed.
+    if !matches!(doing, ClearSome | Mend) {
+        // There may be nothing left that could be removed or mended.
         assert_eq!((again.status, again.stderr.as_str()), (*code, ""), "{place}, then again");
     }
     if doing == RecordFull {
         assert!(again.stdout == stdout.as_bytes(), "{place}, then again: {} bytes", again.stdout.len());
     }
-    if !matches!(doing, List | Clear | ClearSome | Collect | RecordFull) {
+    if !matches!(doing, List | Clear | ClearSome | Collect | RecordFull | Mend) {
         assert!(again.stdout == stdout.as_bytes(), "{place}, then again: {} bytes", again.stdout.len());
         let runs = sandbox.runs();
         let third = sandbox.run(line);
@@ -245,6 +261,11 @@ fn in_a_collection() {
 }
 
 #[test]
+fn in_a_repair() {
+    check(Mend);
+}
+
+#[test]
 fn every_fault_point_is_in_the_matrix() {
     let mut points = BTreeSet::new();
     for source in tidy::sources() {
@@ -293,6 +314,8 @@ const WITHOUT: &[(&str, &str, &str)] = &[
     ("store/lease.rs", "remove_abandoned", "`gc.swept`"),
     ("store/mod.rs", "evict", "`clear.manifests`, `gc.manifests`"),
     ("store/usage.rs", "note", "`gc.usage`"),
+    ("store/doctor/fix.rs", "quarantine", "`doctor.made` before it, `doctor.quarantined` after it"),
+    ("store/doctor/fix.rs", "renumber", "`doctor.looked` before it, `doctor.made` after it"),
     ("store/index/fold.rs", "directories", "what was taken in is taken in again by the next fold"),
     ("store/index/fold.rs", "remove", "`fold.applied` before it, `fold.removed` after it"),
 ];

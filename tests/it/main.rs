@@ -7,6 +7,7 @@ mod check;
 mod crash;
 mod crowd;
 mod damage;
+mod doctor;
 mod foreign;
 mod gc;
 mod generated;

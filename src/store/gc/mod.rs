@@ -35,7 +35,7 @@ use crate::action::identity::Timestamp;
 use crate::action::key::ActionKey;
 use crate::fault;
 use retention::{Chosen, Limits, choose};
-pub(crate) use sweep::Leftover;
+pub(super) use sweep::{Leftover, abandoned};
 
 /// How long `memo gc` waits for another one.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -143,9 +143,7 @@ pub fn run(store: &Store, now: Timestamp, limits: Limits) -> Result<Went, Troubl
     if !store.is_made() {
         return Ok(Went::default());
     }
-    let path = store.path().join("gc.lock");
-    let file = lock_file(store)?;
-    lock::exclusive(&file, PATIENCE).map_err(|error| Trouble::io("lock", &path, error))?;
+    let _lock = hold(store)?;
     fault::point("gc.locked");
     let generation = clear::hold_generation(store)?;
     let mut index = Index::open(store, now)?;
@@ -238,6 +236,14 @@ fn a_little(store: &Store, now: Timestamp, limits: Limits, left: &dyn Fn() -> bo
     Usage { total, finished }.note(store);
     fault::point("gc.usage");
     Ok(finished)
+}
+
+/// Keeps every other gc out.
+pub(super) fn hold(store: &Store) -> Result<File, Trouble> {
+    let file = lock_file(store)?;
+    let path = store.path().join("gc.lock");
+    lock::exclusive(&file, PATIENCE).map_err(|error| Trouble::io("lock", &path, error))?;
+    Ok(file)
 }
 
 fn lock_file(store: &Store) -> Result<File, Trouble> {

@@ -30,7 +30,7 @@ pub(super) enum Scope {
 
 /// A file that is to go.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Leftover {
+pub struct Leftover {
     pub(crate) path: PathBuf,
     /// What it takes on disk.
     pub(crate) bytes: u64,
@@ -92,7 +92,7 @@ pub(super) fn find(
 }
 
 /// Returns what killed processes have left: temporary files and leases.
-pub(crate) fn abandoned(store: &Store, now: Timestamp) -> Result<Vec<Leftover>, Trouble> {
+pub(in crate::store) fn abandoned(store: &Store, now: Timestamp) -> Result<Vec<Leftover>, Trouble> {
     let mut leftovers = Vec::new();
     for (file, metadata) in files(&store.path().join("tmp"))? {
         let is_there = || maker(&file).is_some_and(process::is_there);

@@ -34,7 +34,7 @@ mod retain;
 mod schema;
 mod shards;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::path::Path;
 
@@ -140,6 +140,25 @@ impl<'a> Index<'a> {
             Err(_) => {}
         }
         Self::in_memory(store, Some(&path), now).map_err(|fault| trouble(store, fault))
+    }
+
+    /// Returns an index in memory, built from the store's files alone.
+    pub(super) fn anew(store: &'a Store, now: Timestamp) -> Result<Self, Trouble> {
+        Self::in_memory(store, None, now).map_err(|fault| trouble(store, fault))
+    }
+
+    /// Returns what is wrong with the index file, as far as SQLite sees it. One that is not there is sound.
+    pub(super) fn damage(store: &Store) -> Option<String> {
+        match schema::examine(&path(store)) {
+            Err(fault @ Fault::Damaged(_)) => Some(fault.to_string()),
+            _ => None,
+        }
+    }
+
+    /// Throws the index file away.
+    pub(super) fn discard(store: &Store) -> Result<(), Trouble> {
+        let path = path(store);
+        schema::discard(&path, schema::identity(&path)).map_err(|error| Trouble::io("remove", &path, error))
     }
 
     /// Returns all entries whose content is still there, the newest first.

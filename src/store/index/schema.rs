@@ -131,6 +131,24 @@ pub(super) fn open(path: &Path) -> Result<Connection, Fault> {
     Ok(connection)
 }
 
+/// Looks at all of an index file, without changing it.
+pub(super) fn examine(path: &Path) -> Result<(), Fault> {
+    if !path.exists() {
+        return Ok(());
+    }
+    if !path.is_file() {
+        return Err(Fault::Damaged("it is no regular file".to_owned()));
+    }
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    connection.busy_timeout(PATIENCE)?;
+    if is_empty(&connection)? {
+        return Ok(());
+    }
+    check(&connection, "main")?;
+    let said: String = connection.pragma_query_value(None, "integrity_check", |row| row.get(0))?;
+    if said == "ok" { Ok(()) } else { Err(Fault::Damaged(said)) }
+}
+
 /// Makes an index in memory, with all that an index file holds where that can be read.
 pub(super) fn in_memory(copied: Option<&Path>) -> Result<Connection, Fault> {
     let mut connection = Connection::open_in_memory()?;

@@ -19,6 +19,11 @@ fn outcomes(fixture: &Fixture) -> Vec<OutcomeId> {
     rows(fixture).iter().map(|row| row.outcome).collect()
 }
 
+/// Changes an index behind memo's back.
+pub(crate) fn tamper(path: &Path, sql: &str) {
+    Connection::open(path).unwrap().execute_batch(sql).unwrap();
+}
+
 /// The index that a store gets that cannot be written.
 fn in_memory(fixture: &Fixture) -> Index<'_> {
     Index::in_memory(&fixture.store, Some(&path(&fixture.store)), NOW).unwrap()

@@ -1,0 +1,153 @@
+//! doctor: looks at every file of a store, says what is wrong, and sets it right.
+//!
+//! Nothing of the user's is deleted: what is damaged moves to `quarantine/`, and the entries that needed it
+//! are dropped. What killed runs leave behind (temporary files, leases that nobody holds) is no fault.
+//!
+//! # Locking
+//! The store is looked through without a lock, while others work in it; so whatever seems wrong is looked
+//! at once more with `gc.lock` and `generation` held, when nothing is recorded and nothing removed.
+//!
+//! # Crash safety
+//! First what is damaged moves, then the entries that need it go: killed in between, doctor has left
+//! entries without their files, which answer nobody and which it finds the next time.
+
+mod fix;
+mod look;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use super::gc;
+use super::index::Index;
+use super::location::Trouble;
+use super::outcome::OutcomeId;
+use super::{Store, clear};
+use crate::action::identity::Timestamp;
+use crate::action::key::ActionKey;
+use crate::fault;
+pub use fix::fix;
+
+/// What may be wrong in a store.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// A file or directory, relative to the store.
+    File(PathBuf),
+    /// An entry: what its manifest says of it does not fit what is there.
+    Entry(ActionKey, OutcomeId),
+    /// The index.
+    Index,
+}
+
+/// What sets it right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Remedy {
+    /// It moves to `quarantine/`.
+    Quarantine,
+    /// It moves there, and a sound one takes its place.
+    Replace,
+    /// It is made.
+    Make,
+    /// Others lose the right to write to it.
+    Close,
+    /// The entry is dropped.
+    Drop,
+    /// The index is built anew.
+    Rebuild,
+}
+
+impl fmt::Display for Remedy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Quarantine => "move it to `quarantine/`",
+            Self::Replace => "move it to `quarantine/` and write a new one",
+            Self::Make => "make it",
+            Self::Close => "take the right to write from others",
+            Self::Drop => "drop the entry",
+            Self::Rebuild => "build it anew from the files",
+        })
+    }
+}
+
+/// Something that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Where.
+    pub place: Place,
+    /// What.
+    pub what: String,
+    /// What sets it right.
+    pub remedy: Remedy,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.place {
+            Place::File(path) => write!(f, "`{}`", path.display())?,
+            Place::Entry(_, outcome) => write!(f, "entry {}", outcome.0.short())?,
+            Place::Index => write!(f, "`index.db`")?,
+        }
+        write!(f, ": {}", self.what)
+    }
+}
+
+/// What a store looks like.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// How many entries can answer.
+    pub entries: u64,
+    /// How many manifests, outcomes of their own and blobs there are.
+    pub files: [u64; 3],
+    /// What those take, in bytes on disk.
+    pub bytes: u64,
+    /// How many files killed runs have left, and what they take.
+    pub leftovers: (u64, u64),
+    /// How many files are in quarantine.
+    pub quarantined: u64,
+    /// What is wrong.
+    pub faults: Vec<Fault>,
+}
+
+/// Looks through a store for the user with this id.
+///
+/// # Errors
+/// [`Trouble`] when a newer memo made it, and when it cannot be listed.
+pub fn check(store: &Store, user: u32, now: Timestamp) -> Result<Report, Trouble> {
+    if !store.is_made() {
+        return Ok(Report::default());
+    }
+    if let Some(found) = store.format().unwrap_or(None).filter(|found| *found > super::FORMAT) {
+        return Err(Trouble::Newer { path: store.path().to_owned(), found, known: super::FORMAT });
+    }
+    let mut report = look::through(store, user)?;
+    fault::point("doctor.looked");
+    // One that may only be read is not changed by anybody else either.
+    let held = hold(store);
+    report.faults.retain_mut(|fault| match look::again(store, user, fault) {
+        Some(found) => {
+            *fault = found;
+            true
+        }
+        None => false,
+    });
+    // A store whose format cannot be read has no index either.
+    if store.format().is_ok() {
+        report.faults.extend(look::index(store, now)?);
+        report.entries = Index::open(store, now)?.total()?.entries;
+    }
+    drop(held);
+    let leftovers = gc::abandoned(store, now)?;
+    report.leftovers = (leftovers.len() as u64, leftovers.iter().map(|leftover| leftover.bytes).sum());
+    Ok(report)
+}
+
+/// Keeps everybody from recording and from removing.
+fn hold(store: &Store) -> Result<[std::fs::File; 2], Trouble> {
+    Ok([gc::hold(store)?, clear::hold_generation(store)?])
+}
+
+/// Returns where a path is in a store.
+fn below(store: &Store, path: &Path) -> PathBuf {
+    path.strip_prefix(store.path()).unwrap_or(path).to_owned()
+}

@@ -1,0 +1,213 @@
+use std::os::unix::fs::PermissionsExt;
+
+use super::*;
+use crate::store::fixture::{Fixture, NOW, key};
+use crate::sys::process::user;
+
+fn check(fixture: &Fixture) -> Report {
+    super::check(&fixture.store, user(), NOW).unwrap()
+}
+
+fn said(fixture: &Fixture) -> Vec<String> {
+    check(fixture).faults.iter().map(ToString::to_string).collect()
+}
+
+/// A store with entries in every form: inline, in a file of its own, with a blob that is shared.
+fn filled() -> Fixture {
+    let fixture = Fixture::new();
+    fixture.record(1, &["a"], 1);
+    fixture.record(1, &["a"], 2);
+    fixture.record_with_blob(2, &["b"], 3, "shared");
+    fixture.record_with_blob(3, &["c"], 4, "shared");
+    let id = fixture.record_with_blob(4, &["d"], 5, "its own");
+    fixture.hit(4, id, 6);
+    fixture
+}
+
+/// Returns the files of a store, relative to it.
+fn files(fixture: &Fixture) -> Vec<PathBuf> {
+    let root = fixture.store.path();
+    let files = walkdir::WalkDir::new(root).into_iter().map(Result::unwrap);
+    let files = files.filter(|file| file.file_type().is_file() && file.file_name() != ".lock");
+    let mut files: Vec<_> = files.map(|file| file.path().strip_prefix(root).unwrap().to_owned()).collect();
+    files.sort();
+    files
+}
+
+/// Returns the bytes of all that was recorded.
+fn contents(fixture: &Fixture) -> Vec<(PathBuf, Vec<u8>)> {
+    let files = files(fixture).into_iter();
+    let recorded =
+        files.filter(|path| ["blobs", "outcomes", "manifests"].iter().any(|tree| path.starts_with(tree)));
+    recorded.map(|path| (path.clone(), std::fs::read(fixture.store.path().join(path)).unwrap())).collect()
+}
+
+#[track_caller]
+fn fixed(fixture: &Fixture) {
+    let report = check(fixture);
+    fix(&fixture.store, user(), NOW, &report).unwrap();
+    assert_eq!(said(fixture), [""; 0]);
+}
+
+#[test]
+fn a_sound_store_has_no_faults_and_is_left_as_it_is() {
+    let fixture = filled();
+    let before = contents(&fixture);
+    let report = check(&fixture);
+    assert_eq!(report.faults, []);
+    assert_eq!((report.entries, report.files), (5, [4, 1, 2]));
+    assert_eq!(report.bytes, Index::open(&fixture.store, NOW).unwrap().disk().unwrap());
+    fixed(&fixture);
+    assert_eq!(contents(&fixture), before);
+    assert!(!fixture.store.path().join("quarantine").exists());
+}
+
+#[test]
+fn whatever_becomes_of_any_file_is_found_and_set_right() {
+    type Damage = (&'static str, fn(&Path));
+    let damage: [Damage; 6] = [
+        ("cut short", |path| {
+            let bytes = std::fs::read(path).unwrap();
+            std::fs::write(path, &bytes[..bytes.len() / 2]).unwrap();
+        }),
+        ("emptied", |path| std::fs::write(path, "").unwrap()),
+        ("flipped", |path| {
+            let mut bytes = std::fs::read(path).unwrap();
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 0x55;
+            std::fs::write(path, bytes).unwrap();
+        }),
+        ("a directory", |path| {
+            std::fs::remove_file(path).unwrap();
+            std::fs::create_dir(path).unwrap();
+            std::fs::write(path.join("of the user"), "mine").unwrap();
+        }),
+        ("removed", |path| std::fs::remove_file(path).unwrap()),
+        ("open to all", |path| std::fs::set_permissions(path, PermissionsExt::from_mode(0o666)).unwrap()),
+    ];
+    let paths = files(&filled());
+    for path in &paths {
+        if path == Path::new("CACHEDIR.TAG") {
+            continue;
+        }
+        for (how, damage) in damage {
+            let fixture = filled();
+            check(&fixture);
+            let absolute = fixture.store.path().join(path);
+            if !absolute.exists() {
+                continue; // The journal, which was folded.
+            }
+            std::fs::set_permissions(&absolute, PermissionsExt::from_mode(0o600)).unwrap();
+            let before = contents(&fixture);
+            damage(&absolute);
+            let context = format!("{} {how}", path.display());
+            let name = path.to_str().unwrap();
+            // What comes again by itself, or cannot be missed.
+            let is_free = match how {
+                "removed" => {
+                    ["usage", "index.db", "gc.lock", "FORMAT"].contains(&name)
+                        || name.starts_with("manifests")
+                }
+                "open to all" | "a directory" => false,
+                "emptied" => ["usage", "index.db", "gc.lock"].contains(&name),
+                _ => {
+                    ["usage", "gc.lock"].contains(&name)
+                        || ["generation", "FORMAT"].contains(&name) && how == "cut short"
+                }
+            };
+            assert!(is_free || !said(&fixture).is_empty(), "{context}");
+            fixed(&fixture);
+            assert!(
+                fixture.store.path().join("FORMAT").is_file() || path == Path::new("FORMAT"),
+                "{context}"
+            );
+            // What is left is what was there, and nothing was lost but what was damaged and what needs it.
+            let after = contents(&fixture);
+            for (path, bytes) in &after {
+                let known = before.iter().find(|(known, _)| known == path).map(|(_, bytes)| bytes);
+                assert!(
+                    known == Some(bytes) || path.starts_with("manifests"),
+                    "{context}: {}",
+                    path.display()
+                );
+            }
+            assert!(after.len() + 3 >= before.len(), "{context}");
+            let mine = fixture.store.path().join("quarantine");
+            let kept = walkdir::WalkDir::new(mine).into_iter().flatten();
+            if how == "a directory" && !absolute.is_dir() {
+                assert_eq!(kept.filter(|file| file.file_name() == "of the user").count(), 1, "{context}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_entries_that_need_a_damaged_file_are_dropped_and_no_others() {
+    let fixture = filled();
+    let digest = crate::action::digest::Digest::of(b"shared");
+    let path = fixture.store.blobs.path(&digest);
+    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
+    std::fs::write(&path, "SHARED").unwrap();
+    let name = format!("blobs/{}/{digest}", &digest.to_string()[..2]);
+    assert_eq!(said(&fixture), [format!("`{name}`: it does not have the content its name says")]);
+    fixed(&fixture);
+    let mut index = Index::open(&fixture.store, NOW).unwrap();
+    let mut keys: Vec<_> = index.rows().unwrap().iter().map(|row| row.key).collect();
+    keys.sort_unstable();
+    assert_eq!(keys, [key(1), key(1), key(4)]);
+    let kept = fixture.store.path().join("quarantine").join(name.replace('/', "-"));
+    assert_eq!(std::fs::read(kept).unwrap(), b"SHARED");
+    assert_eq!(check(&fixture).quarantined, 1);
+}
+
+#[test]
+fn an_index_that_says_something_else_than_the_files_is_built_anew() {
+    let fixture = filled();
+    check(&fixture);
+    std::fs::write(fixture.store.path().join("index.db"), "no index").unwrap();
+    assert_eq!(said(&fixture).len(), 1);
+    assert!(said(&fixture).is_empty(), "opening it was enough");
+    let sql = |text: &str| {
+        crate::store::index::tests::tamper(&fixture.store.path().join("index.db"), text);
+    };
+    sql("DELETE FROM entries WHERE number = 1");
+    assert_eq!(said(&fixture), ["`index.db`: it does not list what the files are"]);
+    fixed(&fixture);
+    assert_eq!(Index::open(&fixture.store, NOW).unwrap().rows().unwrap().len(), 5);
+}
+
+#[test]
+fn what_killed_runs_left_is_no_fault() {
+    let fixture = filled();
+    std::fs::write(fixture.store.lease_path(&key(9)), "killed").unwrap();
+    let temporary = fixture.store.path().join("tmp/blob-999999999-1");
+    std::fs::write(&temporary, "half").unwrap();
+    let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1);
+    let times = std::fs::FileTimes::new().set_modified(time);
+    std::fs::File::options().write(true).open(&temporary).unwrap().set_times(times).unwrap();
+    let later = crate::store::fixture::at(10_000);
+    let report = super::check(&fixture.store, user(), later).unwrap();
+    assert_eq!((report.faults.as_slice(), report.leftovers.0), (&[][..], 2));
+    fix(&fixture.store, user(), later, &report).unwrap();
+    assert_eq!(super::check(&fixture.store, user(), later).unwrap().leftovers, (0, 0));
+}
+
+#[test]
+fn a_newer_store_and_one_that_is_not_there_are_left_alone() {
+    let mut fixture = filled();
+    std::fs::write(fixture.store.path().join("FORMAT"), "99\n").unwrap();
+    let refused = super::check(&fixture.store, user(), NOW);
+    assert!(matches!(refused, Err(Trouble::Newer { found: 99, .. })));
+    let path = fixture.store.path().join("nowhere");
+    fixture.store = Store::open(&path, user(), None).unwrap();
+    assert_eq!(check(&fixture), Report::default());
+    assert!(!path.exists());
+}
+
+#[test]
+fn what_belongs_to_somebody_else_is_found() {
+    let fixture = filled();
+    let report = super::check(&fixture.store, user() + 1, NOW).unwrap();
+    let what = format!("it belongs to user {}", user());
+    assert!(report.faults.iter().any(|fault| fault.what == what));
+}

@@ -1,0 +1,105 @@
+//! `memo doctor`: what it says and how it ends.
+
+use snapbox::{assert_data_eq, str};
+
+use crate::sandbox::Sandbox;
+
+#[test]
+fn damage_is_said_and_set_right() {
+    let sandbox = Sandbox::new();
+    let session = sandbox.steps(&[
+        "memo doctor",
+        "memo -o out puppet write out text",
+        "memo doctor",
+        "chmod u+w $MEMO_DIR/blobs/*/*; echo other >$(echo $MEMO_DIR/blobs/*/*)",
+        "memo doctor",
+        "memo doctor --fix",
+        "memo doctor",
+        "ls $MEMO_DIR/quarantine | wc -l",
+        "memo ls",
+    ]);
+    let session = session.replace(env!("CARGO_PKG_VERSION"), "[VERSION]");
+    assert_data_eq!(
+        session,
+        str![[r#"
+$ memo doctor
+memo [VERSION], store format 1
+limits: 5.0 GiB, 1.3 GiB for an entry
+store: `$T/store`
+nothing was recorded there yet
+$ memo -o out puppet write out text
+$ memo doctor
+memo [VERSION], store format 1
+limits: 5.0 GiB, 1.3 GiB for an entry
+store: `$T/store`
+entries: 1 (manifests: 1, outcomes: 0, blobs: 1; 8.0 KiB)
+no problems
+$ chmod u+w $MEMO_DIR/blobs/*/*; echo other >$(echo $MEMO_DIR/blobs/*/*)
+$ memo doctor
+memo [VERSION], store format 1
+limits: 5.0 GiB, 1.3 GiB for an entry
+store: `$T/store`
+entries: 1 (manifests: 1, outcomes: 0, blobs: 1; 8.0 KiB)
+problem: `blobs/42/42173aaf951b10db722cc40c3bcd55cdb4b9ae148114a9e115cb74d18e7bb8c3`: it does not have the content its name says; `--fix` would move it to `quarantine/`
+1 problem
+[exit 1]
+$ memo doctor --fix
+memo [VERSION], store format 1
+limits: 5.0 GiB, 1.3 GiB for an entry
+store: `$T/store`
+entries: 1 (manifests: 1, outcomes: 0, blobs: 1; 8.0 KiB)
+problem: `blobs/42/42173aaf951b10db722cc40c3bcd55cdb4b9ae148114a9e115cb74d18e7bb8c3`: it does not have the content its name says; fix: move it to `quarantine/`
+1 problem, all fixed
+$ memo doctor
+memo [VERSION], store format 1
+limits: 5.0 GiB, 1.3 GiB for an entry
+store: `$T/store`
+entries: 0 (manifests: 0, outcomes: 0, blobs: 0; 0 B)
+in quarantine: 1
+no problems
+$ ls $MEMO_DIR/quarantine | wc -l
+1
+$ memo ls
+
+"#]]
+    );
+}
+
+#[test]
+fn a_store_that_is_not_for_us_is_left_alone() {
+    let sandbox = Sandbox::new();
+    sandbox.ok("memo puppet bump a");
+    let before = sandbox.ok("ls -lR $MEMO_DIR");
+    for (prepare, undo, said) in [
+        ("echo 7 >$MEMO_DIR/FORMAT", "echo 1 >$MEMO_DIR/FORMAT", "has format 7, this memo reads up to 1"),
+        ("chmod go+w $MEMO_DIR", "chmod go-w $MEMO_DIR", "others may write to `$T/store` (mode 722)"),
+    ] {
+        sandbox.ok(prepare);
+        let ran = sandbox.run("memo doctor --fix");
+        sandbox.ok(undo);
+        assert_eq!(ran.code, 1, "{}", ran.stderr);
+        assert!(sandbox.shown(&ran.stdout).contains(said), "{}", ran.stdout);
+        assert_eq!(ran.stderr, "");
+    }
+    let strip = |text: String| {
+        text.lines().filter(|line| !line.contains("FORMAT")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(strip(sandbox.ok("ls -lR $MEMO_DIR")), strip(before));
+}
+
+#[test]
+fn somebody_elses_store_is_left_alone() {
+    let sandbox = Sandbox::new();
+    sandbox.ok("mkdir -m 755 $MEMO_DIR");
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    sandbox.ok("chown 1234 $MEMO_DIR");
+    let ran = sandbox.run("memo doctor --fix");
+    assert_eq!(ran.code, 1);
+    assert!(
+        sandbox.shown(&ran.stdout).contains("problem: `$T/store` belongs to user 1234"),
+        "{}",
+        ran.stdout
+    );
+}
