@@ -2,7 +2,7 @@
 
 use snapbox::{assert_data_eq, str};
 
-use crate::sandbox::Sandbox;
+use crate::sandbox::{LATE, Sandbox};
 
 #[test]
 fn a_repeated_call_is_replayed() {
@@ -34,4 +34,45 @@ memo: not recorded: exit-status: 3
 
 "#]]
     );
+}
+
+/// Returns the one manifest of the store.
+fn manifest(sandbox: &Sandbox) -> Vec<u8> {
+    let path = sandbox.ok("echo -n $MEMO_DIR/manifests/??/????*");
+    std::fs::read(path).unwrap()
+}
+
+#[test]
+fn a_hit_that_had_to_hash_much_need_not_the_next_time() {
+    for (size, is_much) in [(100_000, true), (10_000, false)] {
+        let sandbox = Sandbox::at(LATE);
+        sandbox.write("input", "x".repeat(size));
+        sandbox.ok("memo --no-exe cat input");
+        let recorded = manifest(&sandbox);
+        sandbox.ok("cp -p input new && mv new input");
+        let ran = sandbox.run("MEMO_MODE=read-only memo -v --no-exe cat input");
+        assert!(ran.is_hit(), "{}", ran.stderr);
+        assert_eq!(manifest(&sandbox), recorded, "read-only is read-only");
+        sandbox.ok("memo --no-exe cat input");
+        let renewed = manifest(&sandbox);
+        assert_eq!(renewed != recorded, is_much);
+        let ran = sandbox.run("memo -v --no-exe cat input");
+        assert!(ran.is_hit(), "{}", ran.stderr);
+        assert_eq!(manifest(&sandbox), renewed, "once is enough");
+    }
+}
+
+#[test]
+fn a_hit_waits_for_no_lock_to_renew() {
+    let sandbox = Sandbox::at(LATE);
+    sandbox.write("input", "x".repeat(100_000));
+    sandbox.ok("memo --no-exe cat input >/dev/null; cp -p input new && mv new input");
+    let recorded = manifest(&sandbox);
+    for lock in ["generation", "manifests/??/.lock"] {
+        let line =
+            format!("exec 9<>$(echo $MEMO_DIR/{lock}); flock 9; memo -v --no-exe cat input >/dev/null");
+        let ran = sandbox.run(line);
+        assert!(ran.is_hit(), "{}", ran.stderr);
+    }
+    assert_eq!(manifest(&sandbox), recorded);
 }
