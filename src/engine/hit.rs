@@ -124,9 +124,12 @@ impl Call<'_> {
             Record { event: Event::Hit, reason: 0, time: now, key, outcome: entry.id, amount: saved };
         // A store that takes no records still answers.
         let _ = self.store.journal.append(&record);
-        if let Some(renewal) = renewal.filter(|_| self.request.options.mode != Mode::ReadOnly) {
-            // Only time is lost when it cannot be kept.
-            let _ = self.store.renew(&key, &renewal);
+        if self.request.options.mode != Mode::ReadOnly {
+            self.digests.keep();
+            if let Some(renewal) = renewal {
+                // Only time is lost when it cannot be kept.
+                let _ = self.store.renew(&key, &renewal);
+            }
         }
         Ok(match replayed {
             Replayed::Whole => Ok(Exit::Code(outcome.exit)),

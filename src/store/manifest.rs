@@ -620,6 +620,7 @@ mod tests {
             search_path: None,
             hidden: &crate::action::observation::Hidden::default(),
             systems: Default::default(),
+            known: None,
             hashed: 0,
         };
         let found = manifest.find(&mut scene, |_| Ok(()));

@@ -76,3 +76,26 @@ fn a_hit_waits_for_no_lock_to_renew() {
     }
     assert_eq!(manifest(&sandbox), recorded);
 }
+
+#[test]
+fn the_digest_of_a_large_file_is_known_to_the_next_command() {
+    use memo::action::known::KnownDigests;
+    let sandbox = Sandbox::at(LATE);
+    for (line, large) in [("memo --no-exe wc -c word", "word"), ("memo --no-exe wc -c <stdin", "stdin")] {
+        sandbox.ok(&format!("truncate -s 16M {large}"));
+        let user = rustix::process::geteuid().as_raw();
+        let known = || {
+            let store = memo::store::Store::open(&sandbox.store(), user, None).unwrap();
+            let identity = memo::action::identity::Identity::of(&sandbox.path(large)).unwrap();
+            memo::store::index::Digests::new(&store).get(&identity)
+        };
+        assert_eq!(known(), None);
+        sandbox.ok(line);
+        let file = std::fs::File::open(sandbox.path(large)).unwrap();
+        let expected = memo::action::digest::Digest::of_file(&file, 16 << 20).unwrap();
+        assert_eq!(known(), Some(expected));
+    }
+    sandbox.ok("truncate -s 1M small");
+    sandbox.ok("rm $MEMO_DIR/index.db; memo --no-exe wc -c small");
+    assert!(!sandbox.store().join("index.db").exists(), "an ordinary miss does not open it");
+}
