@@ -2,6 +2,8 @@
 //!
 //! Without the feature `fault` they are nothing at all.
 
+use std::time::Duration;
+
 /// Does what `MEMO_FAULT` asks for at this place: `NAME=kill` dies of SIGKILL there, `NAME=panic`
 /// panics, `NAME=stop:FIFO` opens FIFO for writing, so that the test knows, and waits until it can be read from again.
 #[cfg(feature = "fault")]
@@ -26,6 +28,25 @@ pub fn point(name: &str) {
             _ => {}
         }
     }
+}
+
+/// Returns a time limit; `NAME=unlimited` lifts it, so that a test does not depend on how fast the machine is.
+#[cfg(feature = "fault")]
+pub fn limit(name: &str, usual: Duration) -> Duration {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "test hooks come from the environment of the process under test"
+    )]
+    let asked = std::env::var("MEMO_FAULT").unwrap_or_default();
+    let is_lifted = asked.split(',').any(|one| one.split_once('=') == Some((name, "unlimited")));
+    if is_lifted { Duration::MAX } else { usual }
+}
+
+/// Returns a time limit as it is.
+#[cfg(not(feature = "fault"))]
+#[inline(always)]
+pub fn limit(_name: &str, usual: Duration) -> Duration {
+    usual
 }
 
 /// Does nothing.

@@ -240,13 +240,19 @@ impl<'a> Index<'a> {
     pub(super) fn finish(&mut self) -> Result<(), Trouble> {
         self.tell(|index| {
             index.connection.execute_batch("COMMIT")?;
-            fold::remove_folded(&index.connection, index.store)
+            match index.file {
+                Some(_) => fold::remove_folded(&index.connection, index.store),
+                None => Ok(()),
+            }
         })
     }
 
     /// Folds journals while there is time for it, inside a transaction; returns whether all were. No commit
-    /// may be under way.
+    /// may be under way. An index in memory leaves them to one that lasts.
     pub(super) fn fold_journals(&mut self, left: &dyn Fn() -> bool) -> Result<bool, Trouble> {
+        if self.file.is_none() {
+            return Ok(true);
+        }
         self.tell(|index| fold::journals(&index.connection, index.store, index.now, left))
     }
 

@@ -139,6 +139,8 @@ pub(super) fn open(path: &Path) -> Result<Connection, Fault> {
 pub(super) fn open_to_read(path: &Path) -> Result<Connection, Fault> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
+    // Whoever only reads can do without: nobody is waited for.
+    connection.busy_timeout(Duration::ZERO)?;
     check(&connection, "main")?;
     Ok(connection)
 }
