@@ -2,6 +2,8 @@
 //!
 //! Without the feature `fault` they are nothing at all.
 
+use std::time::Duration;
+
 /// Does what `MEMO_FAULT` asks for at this place: `NAME=kill` dies of SIGKILL there, `NAME=panic`
 /// panics, `NAME=stop:FIFO` opens FIFO for writing, so that the test knows, and waits until it can be read from again.
 #[cfg(feature = "fault")]
@@ -28,26 +30,26 @@ pub fn point(name: &str) {
     }
 }
 
-/// Does nothing.
-#[cfg(not(feature = "fault"))]
-#[inline(always)]
-pub fn point(_name: &str) {}
-
-/// Returns how long something may take: so long, or while a test stops the process at points, an hour, so
-/// that it gets there on any machine.
+/// Returns a time limit; `NAME=unlimited` lifts it, so that a test does not depend on how fast the machine is.
 #[cfg(feature = "fault")]
-pub fn time(real: std::time::Duration) -> std::time::Duration {
+pub fn limit(name: &str, usual: Duration) -> Duration {
     #[expect(
         clippy::disallowed_methods,
         reason = "test hooks come from the environment of the process under test"
     )]
-    let tested = std::env::var_os("MEMO_FAULT").is_some();
-    if tested { std::time::Duration::from_secs(3600) } else { real }
+    let asked = std::env::var("MEMO_FAULT").unwrap_or_default();
+    let is_lifted = asked.split(',').any(|one| one.split_once('=') == Some((name, "unlimited")));
+    if is_lifted { Duration::MAX } else { usual }
 }
 
-/// Returns how long something may take.
+/// Returns a time limit as it is.
 #[cfg(not(feature = "fault"))]
 #[inline(always)]
-pub fn time(real: std::time::Duration) -> std::time::Duration {
-    real
+pub fn limit(_name: &str, usual: Duration) -> Duration {
+    usual
 }
+
+/// Does nothing.
+#[cfg(not(feature = "fault"))]
+#[inline(always)]
+pub fn point(_name: &str) {}

@@ -27,6 +27,7 @@ pub mod environment;
 pub mod identity;
 pub mod input;
 pub mod key;
+pub mod known;
 pub mod listing;
 pub mod name;
 pub mod observation;

@@ -203,11 +203,7 @@ impl Present {
                 Subject::File(path) | Subject::Input(path) | Subject::Program(path),
                 State::Content { digest, bits, identities },
             ) => {
-                let look = || match subject {
-                    Subject::File(_) => Identity::of_entry(path),
-                    _ => Identity::of(path),
-                };
-                let identity = match self.identity(look) {
+                let identity = match self.identity(|| look(subject, path)) {
                     Ok(identity) => identity,
                     Err(true) => return Some(Difference::Gone),
                     Err(false) => return Some(Difference::Changed),
@@ -264,11 +260,36 @@ impl Present {
         }
     }
 
-    /// Returns what may be remembered of a content that had to be hashed: a stat identity that can be
-    /// trusted from now on.
-    pub fn learned(&self) -> Option<(Identity, Digest)> {
-        match self.content {
-            Some(Some((identity, digest, true))) => Some((identity, digest)),
+    /// Takes the content from the states that were recorded, if one of them knows the stat identity of what is
+    /// there now: then it need not be hashed to be told from the others.
+    pub fn recall(&mut self, subject: &Subject, states: &[State]) {
+        let (Subject::File(path) | Subject::Input(path) | Subject::Program(path)) = subject else { return };
+        if self.content.is_some() || states.len() < 2 {
+            return;
+        }
+        let Ok(identity) = self.identity(|| look(subject, path)) else { return };
+        self.content = states.iter().find_map(|state| match state {
+            State::Content { digest, identities, .. } if identities.contains(&identity) => {
+                Some(Some((identity, *digest, true)))
+            }
+            _ => None,
+        });
+    }
+
+    /// Returns a recorded state with what may be remembered besides, if it had to be looked at for longer than
+    /// a stat: an identity that can be trusted from now on, and folders as they are now.
+    pub fn learned(&self, recorded: &State) -> Option<State> {
+        match (recorded, &self.content, &self.other) {
+            (State::Content { digest, bits, identities }, Some(Some((identity, found, true))), _)
+                if found == digest && !identities.contains(identity) =>
+            {
+                Some(State::Content { digest: *digest, bits: *bits, identities: vec![*identity] })
+            }
+            (State::Listing { .. }, _, Some(Some(found @ State::Listing { folders, .. })))
+                if !folders.is_empty() && found.agrees(recorded) =>
+            {
+                Some(found.clone())
+            }
             _ => None,
         }
     }
@@ -280,6 +301,14 @@ impl Present {
 
     fn identity(&mut self, look: impl FnOnce() -> io::Result<Identity>) -> Result<Identity, bool> {
         *self.identity.get_or_insert_with(|| look().map_err(|error| is_absent(&error)))
+    }
+}
+
+/// Returns the identity of what a subject with content is about.
+fn look(subject: &Subject, path: &Path) -> io::Result<Identity> {
+    match subject {
+        Subject::File(_) => Identity::of_entry(path),
+        _ => Identity::of(path),
     }
 }
 
@@ -318,6 +347,7 @@ mod tests {
                 search_path: None,
                 hidden: &hidden,
                 systems,
+                known: None,
                 hashed: 0,
             })
         }
@@ -356,7 +386,7 @@ mod tests {
             let seen = world.at(EARLY, |scene| Observation::of(world.file(), scene)).unwrap();
             let mut present = Present::default();
             let same = world.at(now, |scene| present.difference(&seen.subject, &seen.state, scene));
-            assert_eq!((same, present.learned().is_some()), (None, learns));
+            assert_eq!((same, present.learned(&seen.state).is_some()), (None, learns));
         }
     }
 

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::digest::Digest;
 use super::identity::{FileKind, FileSystems, Identity, Timestamp};
+use super::known::{KNOWN_FROM, KnownDigests};
 use crate::sys::file::{FileSystem, open};
 
 /// How many entries a tree may have. Walking so many takes some 50 ms; beyond, a declaration is asked for.
@@ -27,6 +28,8 @@ pub struct Scene<'a> {
     pub hidden: &'a Hidden,
     /// What is known of file systems.
     pub systems: FileSystems,
+    /// Digests of large files that are known from other calls.
+    pub known: Option<&'a dyn KnownDigests>,
     /// Bytes hashed so far.
     pub hashed: u64,
 }
@@ -90,6 +93,14 @@ impl Scene<'_> {
             if before.kind() != FileKind::File {
                 return Err(special(path, &before));
             }
+            let trusted =
+                before.is_settled(self.now) && self.systems.of(before.dev, path) == FileSystem::Local;
+            let known = self.known.filter(|_| trusted && before.size >= KNOWN_FROM);
+            if let Some(digest) = known.and_then(|known| known.get(&before))
+                && Identity::of(path).is_ok_and(|named| named == before)
+            {
+                return Ok((before, digest, true));
+            }
             let digest = match Digest::of_file(&file, before.size) {
                 Ok(digest) => digest,
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => continue,
@@ -99,8 +110,9 @@ impl Scene<'_> {
             let after = identity_of(&file).map_err(|source| Unobservable::io(path, source))?;
             let named = Identity::of(path).is_ok_and(|named| named == after);
             if before == after && named {
-                let trusted =
-                    before.is_settled(self.now) && self.systems.of(before.dev, path) == FileSystem::Local;
+                if let Some(known) = known {
+                    known.put(&before, &digest);
+                }
                 return Ok((before, digest, trusted));
             }
         }

@@ -4,10 +4,11 @@
 use crate::action::identity::Timestamp;
 use crate::action::key::ActionKey;
 use crate::action::reason::Missed;
-use crate::config::duration;
+use crate::config::{Mode, duration};
 use crate::error::{Error, Kind, system_text};
 use crate::replay::outputs::{self, Place, Staged};
 use crate::replay::streams::{self, Replayed, Source};
+use crate::store::Renewal;
 use crate::store::journal::{Event, Record};
 use crate::store::manifest::{Entry, Manifest};
 use crate::store::outcome::{Outcome, Transcript};
@@ -23,7 +24,14 @@ pub(super) struct Hit {
     pub(super) outcome: Outcome,
     source: Source,
     staged: Staged,
+    renewal: Option<Renewal>,
 }
+
+/// A hit that hashed more than this, in bytes, renews stat identities: rewriting the manifest costs as much as
+/// hashing some 64 KiB.
+const HASHED_MUCH: u64 = 64 << 10;
+/// An outcome this far down is moved to the front: each one before it is compared first.
+const FAR_DOWN: usize = 128;
 
 impl Call<'_> {
     /// Looks a key up.
@@ -41,13 +49,21 @@ impl Call<'_> {
             let mut scene = self.scene();
             let now = scene.now;
             let found = manifest.find(&mut scene, |entry| self.accepts(entry, now));
+            let hashed = scene.hashed;
             let found = match found {
                 Ok(found) => found,
                 Err(missed) => return Err(damaged.unwrap_or(missed)),
             };
             let entry = &manifest.entries[found.position];
+            let renewal = Renewal {
+                learned: if hashed > HASHED_MUCH { found.learned } else { Vec::new() },
+                forward: (found.position > FAR_DOWN).then_some(entry.id),
+            };
             match self.fetch(&manifest.key, entry, found.newest_input) {
-                Ok(hit) => return Ok(hit),
+                Ok(hit) => {
+                    let renewal = (renewal != Renewal::default()).then_some(renewal);
+                    return Ok(Hit { renewal, ..hit });
+                }
                 Err(missed) => damaged = Some(missed),
             }
             // Another outcome may answer as well.
@@ -86,12 +102,12 @@ impl Call<'_> {
             outputs::stage(&outcome.outputs, &self.store.blobs, place)
                 .map_err(|error| damaged(error.to_string()))?
         };
-        Ok(Hit { key: *key, entry: entry.clone(), outcome, source, staged })
+        Ok(Hit { key: *key, entry: entry.clone(), outcome, source, staged, renewal: None })
     }
 
     /// Replays a hit; `Err` with the reason while the command may still be run.
     pub(super) fn serve(&mut self, hit: Hit) -> Result<Result<Exit, Error>, Missed> {
-        let Hit { key, entry, outcome, source, staged } = hit;
+        let Hit { key, entry, outcome, source, staged, renewal } = hit;
         staged.swap().map_err(|error| Missed::Damaged(error.to_string()))?;
         let now = (self.request.now)();
         if self.ui.is_verbose() {
@@ -111,6 +127,13 @@ impl Call<'_> {
         // A store that takes no records still answers.
         let _ = self.store.journal.append(&record);
         crate::fault::point("replay.done");
+        if self.request.options.mode != Mode::ReadOnly {
+            self.digests.keep();
+            if let Some(renewal) = renewal {
+                // Only time is lost when it cannot be kept.
+                let _ = self.store.renew(&key, &renewal);
+            }
+        }
         Ok(end(replayed, outcome.exit, self.request.inherited))
     }
 }

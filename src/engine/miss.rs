@@ -88,6 +88,7 @@ impl Call<'_> {
         let exit = self.exit(&ran);
         let transcript = std::mem::replace(&mut ran.transcript, Spooled::TooLarge);
         let recorded = self.record(before, &ran, transcript, &how, run, generation);
+        self.digests.keep();
         if recorded.is_ok() {
             gc::after_commit(&self.store, (self.request.now)(), Limits::new(self.request.options.max_size));
         }

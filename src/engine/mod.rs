@@ -27,6 +27,7 @@ use crate::config::{ExitCodes, Mode};
 use crate::error::{Error, Kind, system_text};
 use crate::exec::launch;
 use crate::store::Store;
+use crate::store::index::Digests;
 use crate::store::location::Trouble;
 use crate::store::outcome::OutcomeId;
 use crate::sys::process::{Launch, is_not_found, is_too_long};
@@ -248,6 +249,8 @@ struct Call<'a> {
     /// What the words may name, but for declared inputs and outputs.
     candidates: Vec<PathBuf>,
     hidden: Hidden,
+    /// Digests of large files.
+    digests: Digests,
     /// Why the last lookup missed.
     missed: Missed,
     /// Which outcomes were there when a key was looked up.
@@ -273,6 +276,7 @@ impl<'a> Call<'a> {
         Self {
             request,
             keys: action.keys(),
+            digests: Digests::new(&store),
             store,
             ui,
             candidates,
@@ -324,6 +328,7 @@ impl<'a> Call<'a> {
             search_path: self.request.search_path,
             hidden: &self.hidden,
             systems: FileSystems::default(),
+            known: Some(&self.digests),
             hashed: 0,
         }
     }

@@ -7,11 +7,13 @@ use std::time::Duration;
 use crate::action::digest::Digest;
 use crate::action::identity::{FileSystems, Identity};
 use crate::action::key::{ActionKey, Stdin};
+use crate::action::known::{KNOWN_FROM, KnownDigests};
 use crate::action::reason::{Missed, Unrecorded};
 use crate::action::scene::identity_of;
 use crate::config::Mode;
 use crate::error::Error;
 use crate::exec::stdin::{self, Ahead, Now, Source};
+use crate::store::index::Digests;
 use crate::store::manifest::Manifest;
 use crate::sys::descriptor::{self, standard};
 use crate::sys::file::FileSystem;
@@ -171,6 +173,7 @@ impl Call<'_> {
                 manifest.stdin.files.iter().find(|(known, _)| *known == identity).map(|(_, digest)| *digest)
             })
         };
+        let known = known.or_else(|| self.large(&identity).and_then(|digests| digests.get(&identity)));
         let digest = match known {
             Some(digest) => digest,
             None => {
@@ -178,19 +181,32 @@ impl Call<'_> {
                 if identity_of(&file).map_err(unreadable)? != identity {
                     return Err(Unrecorded::Stdin("it changes while it is read"));
                 }
+                if let Some(digests) = self.large(&identity) {
+                    digests.put(&identity, &digest);
+                }
                 digest
             }
         };
         Ok((Stdin::File { digest, offset }, How::File { file, identity, digest, offset }))
     }
 
+    /// Returns where the digest of a file on stdin is remembered for all commands, if it is large enough.
+    fn large(&self, identity: &Identity) -> Option<&Digests> {
+        (identity.size >= KNOWN_FROM && self.is_trusted(identity)).then_some(&self.digests)
+    }
+
+    /// Returns whether the identity of the file on stdin may stand for its content.
+    fn is_trusted(&self, identity: &Identity) -> bool {
+        let path = std::path::Path::new("/proc/self/fd/0");
+        identity.is_settled((self.request.now)())
+            && FileSystems::default().of(identity.dev, path) == FileSystem::Local
+    }
+
     /// Remembers the digest of a large file that was stdin, if its identity can be trusted.
     pub(super) fn remember_file(&self, how: &How) {
         let How::File { identity, digest, .. } = how else { return };
-        let settled = identity.size >= REMEMBERED_FROM && identity.is_settled((self.request.now)());
-        let path = std::path::Path::new("/proc/self/fd/0");
         let writable = self.request.options.mode != Mode::ReadOnly;
-        if !settled || !writable || FileSystems::default().of(identity.dev, path) != FileSystem::Local {
+        if identity.size < REMEMBERED_FROM || !writable || !self.is_trusted(identity) {
             return;
         }
         let key = self.keys.with(Stdin::Any);

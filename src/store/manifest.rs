@@ -93,6 +93,8 @@ pub struct Found {
     pub position: usize,
     /// The newest modification time of its inputs, in ns since 1970.
     pub newest_input: Option<i64>,
+    /// Subjects that had to be looked at for longer than a stat, with what may be remembered of them.
+    pub learned: Vec<(Subject, State)>,
 }
 
 impl Manifest {
@@ -121,11 +123,18 @@ impl Manifest {
                     .zip(present.get_mut(subject as usize))
                     .map(|((subject, states), present)| ((subject, present), states))?;
                 let (subject, present) = subject;
+                present.recall(subject, states);
                 let difference = present.difference(subject, states.get(state as usize)?, scene)?;
                 Some(reason(subject, difference))
             });
             match first.map_or_else(|| accepts(entry), Err) {
-                Ok(()) => return Ok(Found { position, newest_input: self.newest_input(entry, &present) }),
+                Ok(()) => {
+                    return Ok(Found {
+                        position,
+                        newest_input: self.newest_input(entry, &present),
+                        learned: self.learned(entry, &present),
+                    });
+                }
                 Err(Missed::Expired) => missed = Some(Missed::Expired),
                 Err(reason) => missed = missed.or(Some(reason)),
             }
@@ -138,6 +147,34 @@ impl Manifest {
         let files = inputs
             .filter(|&i| matches!(self.subjects.get(i), Some((Subject::File(_) | Subject::Input(_), _))));
         files.filter_map(|i| present.get(i)?.modified()).max()
+    }
+
+    fn learned(&self, entry: &Entry, present: &[Present]) -> Vec<(Subject, State)> {
+        let observed = entry.observed.iter().filter_map(|&(subject, state)| {
+            let (subject_of, states) = self.subjects.get(subject as usize)?;
+            let learned = present.get(subject as usize)?.learned(states.get(state as usize)?)?;
+            Some((subject_of.clone(), learned))
+        });
+        observed.collect()
+    }
+
+    /// Takes over what was learned of subjects that are still here in these states.
+    pub fn renew(&mut self, learned: &[(Subject, State)]) {
+        for (subject, newer) in learned {
+            let states =
+                self.subjects.iter_mut().find(|(known, _)| known == subject).map(|(_, states)| states);
+            let same = states.and_then(|states| states.iter_mut().find(|known| known.agrees(newer)));
+            if let Some(known) = same {
+                merge_memory(known, newer.clone());
+            }
+        }
+    }
+
+    /// Moves an outcome to the front, so that it is found sooner and goes later.
+    pub fn bring_forward(&mut self, id: &OutcomeId) {
+        if let Some(position) = self.entries.iter().position(|entry| entry.id == *id) {
+            self.entries[..=position].rotate_right(1);
+        }
     }
 
     /// Returns the names of the outcomes.
@@ -578,6 +615,78 @@ mod tests {
             assert_eq!(Manifest::decode(&bytes, &key(), root), Ok(manifest.clone()));
             assert_eq!(Manifest::decode(&bytes, &ActionKey::from_bytes([8; 32]), root), Err(Malformed));
         }
+    }
+
+    /// Looks a manifest up at a time at which every file is old; returns also how much was hashed.
+    fn find(manifest: &Manifest) -> (Result<Found, Missed>, u64) {
+        let mut scene = Scene {
+            now: Timestamp(i64::MAX),
+            directory: Path::new("/"),
+            search_path: None,
+            hidden: &crate::action::scene::Hidden::default(),
+            systems: Default::default(),
+            known: None,
+            hashed: 0,
+        };
+        let found = manifest.find(&mut scene, |_| Ok(()));
+        (found, scene.hashed)
+    }
+
+    fn observed(path: &Path, text: &str) -> Observation {
+        Observation { subject: Subject::Input(path.into()), ..content("", text) }.with_bits(0)
+    }
+
+    impl Observation {
+        fn with_bits(mut self, new: u32) -> Self {
+            if let State::Content { bits, .. } = &mut self.state {
+                *bits = new;
+            }
+            self
+        }
+    }
+
+    #[test]
+    fn what_had_to_be_hashed_is_remembered_and_what_is_known_is_not_hashed() {
+        let path = std::env::temp_dir().join(format!("memo-renew-{}", std::process::id()));
+        std::fs::write(&path, "new").unwrap();
+        let mut manifest = Manifest::new(key());
+        manifest.insert(&outcome(0), vec![observed(&path, "new")]);
+        manifest.insert(&outcome(1), vec![observed(&path, "old")]);
+        let (found, hashed) = find(&manifest);
+        let found = found.unwrap();
+        assert_eq!((found.position, hashed, found.learned.len()), (1, 3, 1));
+        manifest.renew(&found.learned);
+        let (found, hashed) = find(&manifest);
+        let found = found.unwrap();
+        assert_eq!((found.position, hashed, found.learned.len()), (1, 0, 0), "nor to be told from `old`");
+        let before = manifest.clone();
+        manifest.remove(|entry| entry.exit == 0);
+        let without = manifest.clone();
+        manifest.renew(&[(Subject::Input(path.clone()), before.subjects[0].1[0].clone())]);
+        assert_eq!(manifest, without, "what is no longer there is not renewed");
+        for checkout in 0..6 {
+            let State::Content { digest, bits, identities } = before.subjects[0].1[0].clone() else {
+                panic!()
+            };
+            let identities = vec![Identity { ino: checkout, ..identities[0] }];
+            let mut manifest = before.clone();
+            manifest.renew(&[(Subject::Input(path.clone()), State::Content { digest, bits, identities })]);
+            let State::Content { identities, .. } = &manifest.subjects[0].1[0] else { panic!() };
+            assert!(identities.len() <= MOST_IDENTITIES && identities[0].ino == checkout);
+        }
+        std::fs::remove_file(path).unwrap();
+    }
+
+    #[test]
+    fn an_outcome_is_brought_forward() {
+        let mut manifest = Manifest::new(key());
+        for exit in 0..4 {
+            manifest.insert(&outcome(exit), vec![content("a", &exit.to_string())]);
+        }
+        let ids = manifest.ids();
+        manifest.bring_forward(&ids[2]);
+        assert_eq!(manifest.ids(), [ids[2], ids[0], ids[1], ids[3]]);
+        assert_eq!(Manifest::decode(&manifest.encode(None), &key(), None), Ok(manifest));
     }
 
     #[test]

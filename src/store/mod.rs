@@ -42,7 +42,7 @@ use std::time::Duration;
 
 use crate::action::digest::Digest;
 use crate::action::key::ActionKey;
-use crate::action::observation::Observation;
+use crate::action::observation::{Observation, State, Subject};
 use crate::fault;
 use crate::sys::file::is_absent;
 use blobs::Blobs;
@@ -140,6 +140,15 @@ pub struct Commit {
     pub observations: Vec<Observation>,
     /// The file with its transcript, which is still to become a blob.
     pub transcript: Option<(PathBuf, Digest)>,
+}
+
+/// What a hit leaves in its manifest.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Renewal {
+    /// Subjects with what may be remembered of them.
+    pub learned: Vec<(Subject, State)>,
+    /// An outcome that is to come first.
+    pub forward: Option<OutcomeId>,
 }
 
 /// Why nothing was recorded, though all was well with the run.
@@ -434,6 +443,50 @@ impl Store {
         let directory = path.parent().unwrap_or(&self.path).to_owned();
         make_way(&path).map_err(|error| Trouble::io("make", &directory, error))?;
         let _lock = lock_file(&directory.join(".lock"))?;
+        self.rewrite_manifest(key, change)
+    }
+
+    /// Renews what is remembered of stat in the manifest of a key, and moves an outcome to its front, where
+    /// these are still there. Whoever has the locks goes first: then it is not done, which costs the next hit
+    /// some time.
+    ///
+    /// # Errors
+    /// [`Trouble`] when the system will not.
+    pub fn renew(&self, key: &ActionKey, renewal: &Renewal) -> Result<(), Trouble> {
+        let path = self.manifest_path(key);
+        let locks = [self.path.join("generation"), path.with_file_name(".lock")];
+        let mut held = Vec::new();
+        for (lock, shared) in locks.iter().zip([true, false]) {
+            let file = File::options()
+                .read(true)
+                .write(true)
+                .open(lock)
+                .map_err(|error| Trouble::io("open", lock, error))?;
+            let locked = if shared { file.try_lock_shared() } else { file.try_lock() };
+            if locked.is_err() {
+                return Ok(());
+            }
+            held.push(file);
+        }
+        fault::point("renew.locked");
+        self.rewrite_manifest(key, |manifest| {
+            manifest.renew(&renewal.learned);
+            if let Some(id) = &renewal.forward {
+                manifest.bring_forward(id);
+            }
+            Ok(())
+        })?;
+        fault::point("renew.written");
+        Ok(())
+    }
+
+    /// Changes and writes a manifest whose lock is held.
+    fn rewrite_manifest<T>(
+        &self,
+        key: &ActionKey,
+        change: impl FnOnce(&mut Manifest) -> Result<T, Trouble>,
+    ) -> Result<T, Trouble> {
+        let path = self.manifest_path(key);
         // A damaged one is begun anew.
         let mut manifest = self.manifest(key).unwrap_or_else(|_| Manifest::new(*key));
         let result = change(&mut manifest)?;

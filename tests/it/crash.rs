@@ -9,7 +9,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::crowd::Caller;
-use crate::sandbox::Sandbox;
+use crate::sandbox::{LATE, Sandbox};
 use crate::tidy;
 
 /// What is being done when memo is killed.
@@ -37,9 +37,11 @@ enum Doing {
     RecordFull,
     /// `memo doctor --fix` of a store with a damaged blob and without a directory.
     Mend,
+    /// A hit that has to hash a large file, and keeps what it learned.
+    Renew,
 }
 
-use Doing::{Clear, ClearSome, Collect, Fail, First, List, Mend, Piped, Record, RecordFull, Replay};
+use Doing::{Clear, ClearSome, Collect, Fail, First, List, Mend, Piped, Record, RecordFull, Renew, Replay};
 
 /// Every fault point there is, and what comes past it.
 const MATRIX: &[(&str, &[Doing])] = &[
@@ -91,6 +93,9 @@ const MATRIX: &[(&str, &[Doing])] = &[
     ("doctor.quarantined", &[Mend]),
     ("doctor.dropped", &[Mend]),
     ("doctor.index", &[Mend]),
+    ("renew.locked", &[Renew]),
+    ("renew.written", &[Renew]),
+    ("digests.written", &[Renew]),
 ];
 
 const RUN: &str = "#!/bin/sh\necho . >>$RUNS\ncat in\npuppet fill 40000\ncat in >a\ncat in >b\n";
@@ -99,7 +104,7 @@ const FULL: &str = "export MEMO_MAX_SIZE=8K MEMO_MAX_ENTRY=1M; memo -i in -o a -
 
 /// Returns a sandbox in which this can be done, and its line.
 fn prepared(doing: Doing) -> (Sandbox, &'static str) {
-    let sandbox = Sandbox::new();
+    let sandbox = if doing == Renew { Sandbox::at(LATE) } else { Sandbox::new() };
     sandbox.script("run", RUN);
     sandbox.script("small", "#!/bin/sh\necho . >>$RUNS\ncat in\n[ ! -e fail ] || exit 3\n");
     sandbox.script("eater", "#!/bin/sh\necho . >>$RUNS\ncat\n");
@@ -125,6 +130,12 @@ fn prepared(doing: Doing) -> (Sandbox, &'static str) {
             sandbox.write("a", "other\n");
             fs::remove_file(sandbox.path("b")).unwrap();
             CALL
+        }
+        Renew => {
+            sandbox.write("large", vec![b'x'; 17 << 20]);
+            sandbox.ok("memo --no-exe wc -c large");
+            sandbox.ok("cp -p large new && mv new large");
+            "memo --no-exe wc -c large"
         }
         Mend => {
             sandbox.ok(CALL);
@@ -164,7 +175,7 @@ fn killed_at(point: &str, doing: Doing, (code, stdout): &(i32, String)) {
     let place = format!("{doing:?} killed at {point}");
     let (sandbox, line) = prepared(doing);
     let before = names(&sandbox.path(""));
-    let fault = format!("export MEMO_FAULT={point}=kill; {line}; exit $?");
+    let fault = format!("export MEMO_FAULT={point}=kill,gc.time=unlimited; {line}; exit $?");
     let killed = sandbox.run(format!("{{ {fault}; }} 2>/dev/null"));
     assert_eq!(killed.code, 128 + 9, "{place}: it does not come there: {}", killed.stderr);
 
@@ -258,6 +269,11 @@ fn in_a_clear() {
 fn in_a_collection() {
     check(Collect);
     check(RecordFull);
+}
+
+#[test]
+fn in_a_renewal() {
+    check(Renew);
 }
 
 #[test]

@@ -103,3 +103,20 @@ fn somebody_elses_store_is_left_alone() {
         ran.stdout
     );
 }
+
+#[test]
+fn a_killed_doctor_leaves_the_rest_to_the_next() {
+    for point in ["looked", "made", "quarantined", "dropped", "index"] {
+        let sandbox = Sandbox::new();
+        sandbox.ok("memo -o out puppet write out text; memo puppet bump kept");
+        sandbox.ok("chmod u+w $MEMO_DIR/blobs/*/*; echo other >$(echo $MEMO_DIR/blobs/*/*)");
+        let ran = sandbox.run(format!("MEMO_FAULT=doctor.{point}=kill exec memo doctor --fix"));
+        assert_eq!(ran.code, 137, "{point}");
+        sandbox.ok("memo doctor --fix");
+        let said = sandbox.ok("memo doctor");
+        assert!(said.contains("entries: 1 (") && said.contains("in quarantine: 1\n"), "{point}: {said}");
+        let runs = sandbox.runs();
+        sandbox.ok("memo puppet bump kept");
+        assert_eq!(sandbox.runs(), runs);
+    }
+}

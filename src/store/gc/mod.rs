@@ -4,9 +4,9 @@
 //! left, and blobs and outcomes that no entry has named for an hour.
 //!
 //! # Locking
-//! One at a time: `gc.lock`, which is never removed; who finds it taken leaves the work to the other. While
+//! One at a time: `gc.lock`, which is never removed; a run that finds it taken leaves the work to the other. While
 //! something is removed, `generation` is held exclusively, so that no commit is between its last look at its
-//! blobs and its manifest; each manifest is changed under its own lock. A hit holds nothing: what it has opened
+//! blobs and its manifest, and not for longer than some ms; each manifest is changed under its own lock. A hit holds nothing: what it has opened
 //! stays readable, what it finds gone is a miss.
 //!
 //! # Crash safety
@@ -27,12 +27,10 @@ use std::time::{Duration, Instant};
 
 use super::index::Index;
 use super::location::Trouble;
-use super::outcome::OutcomeId;
 use super::usage::Usage;
 use super::{Store, clear, lock};
 use crate::action::digest::Digest;
 use crate::action::identity::Timestamp;
-use crate::action::key::ActionKey;
 use crate::fault;
 use retention::{Chosen, Limits, choose};
 pub(super) use sweep::{Leftover, abandoned};
@@ -46,6 +44,8 @@ const TIME: Duration = Duration::from_millis(8);
 const LONG: u64 = 96 << 10;
 /// How many entries go at a time when a run removes them.
 const BATCH: u32 = 16;
+/// Of how many keys entries go at a time while `memo gc` keeps commits waiting: some 10 ms.
+const AT_A_TIME: usize = 128;
 
 /// What went, or would go.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -102,15 +102,31 @@ impl Plan {
         }
     }
 
-    /// Removes the entries and blobs, inside a transaction of the index. `generation` is held.
-    fn carry_out(&self, index: &mut Index<'_>, store: &Store) -> Result<(), Trouble> {
+    /// Removes the entries, inside a transaction of the index and so many at a time, each time under what `hold`
+    /// gives.
+    fn remove_entries<T>(
+        &self,
+        index: &mut Index<'_>,
+        store: &Store,
+        mut hold: impl FnMut(&mut Index<'_>) -> Result<T, Trouble>,
+    ) -> Result<(), Trouble> {
         let mut gone = self.chosen.gone.clone();
         gone.sort_unstable();
-        for picked in gone.chunk_by(|a, b| a.0 == b.0) {
-            remove_entries(store, picked)?;
-            index.reread(&picked[0].0)?;
+        let keys: Vec<_> = gone.chunk_by(|a, b| a.0 == b.0).collect();
+        for keys in keys.chunks(AT_A_TIME) {
+            let _held = hold(index)?;
+            for picked in keys {
+                let goes = |id| picked.iter().any(|(_, outcome)| *outcome == Some(id));
+                store.evict(&picked[0].0, |entry| goes(entry.id))?;
+                index.reread(&picked[0].0)?;
+            }
+            fault::point("gc.manifests");
         }
-        fault::point("gc.manifests");
+        Ok(())
+    }
+
+    /// Removes the blobs that nothing needs now, inside a transaction of the index. `generation` is held.
+    fn remove_blobs(&self, index: &mut Index<'_>, store: &Store) -> Result<(), Trouble> {
         let mut blobs: Vec<Digest> = self.idle.iter().map(|(digest, _)| *digest).collect();
         blobs.extend(&self.chosen.blobs);
         let blobs = index.unused(&blobs)?;
@@ -131,10 +147,6 @@ impl Plan {
     }
 }
 
-fn remove_entries(store: &Store, picked: &[(ActionKey, Option<OutcomeId>)]) -> Result<(), Trouble> {
-    store.evict(&picked[0].0, |entry| picked.iter().any(|(_, outcome)| *outcome == Some(entry.id)))
-}
-
 /// Brings the store within its limits; returns what went.
 ///
 /// # Errors
@@ -145,12 +157,19 @@ pub fn run(store: &Store, now: Timestamp, limits: Limits) -> Result<Went, Troubl
     }
     let _lock = hold(store)?;
     fault::point("gc.locked");
-    let generation = clear::hold_generation(store)?;
     let mut index = Index::open(store, now)?;
     let mut plan = Plan::make(&mut index, store, now, limits, u32::MAX)?;
     plan.leftovers = sweep::find(store, &mut index, now, sweep::Scope::Everything)?;
     index.begin()?;
-    plan.carry_out(&mut index, store)?;
+    // Commits wait for a few entries to go, not for all. What was recorded meanwhile is taken in each time.
+    let take_turn = |index: &mut Index<'_>| {
+        let generation = clear::hold_generation(store)?;
+        index.fold_journals(&|| true)?;
+        Ok::<_, Trouble>(generation)
+    };
+    plan.remove_entries(&mut index, store, take_turn)?;
+    let generation = take_turn(&mut index)?;
+    plan.remove_blobs(&mut index, store)?;
     plan.sweep()?;
     drop(generation);
     index.finish()?;
@@ -179,9 +198,9 @@ pub fn foretell(store: &Store, now: Timestamp, limits: Limits) -> Result<Went, T
 /// Looks after the store when a run was recorded, if that is due, for some milliseconds.
 pub fn after_commit(store: &Store, now: Timestamp, limits: Limits) {
     if is_due(store, limits) {
-        let (begun, time) = (Instant::now(), fault::time(TIME));
+        let (begun, limit) = (Instant::now(), fault::limit("gc.time", TIME));
         // Whatever goes wrong here is the next one's to try.
-        let _ = a_little(store, now, limits, &|| begun.elapsed() < time);
+        let _ = a_little(store, now, limits, &|| begun.elapsed() < limit);
     }
 }
 
@@ -221,7 +240,8 @@ fn a_little(store: &Store, now: Timestamp, limits: Limits, left: &dyn Fn() -> bo
                 // What was begun goes on down to the target.
                 limits.most = limits.target;
             }
-            plan.carry_out(&mut index, store)?;
+            plan.remove_entries(&mut index, store, |_| Ok(()))?;
+            plan.remove_blobs(&mut index, store)?;
         }
         if finished && left() {
             let leftovers = sweep::find(store, &mut index, now, sweep::Scope::OneShard)?;

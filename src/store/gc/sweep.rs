@@ -34,11 +34,13 @@ pub struct Leftover {
     pub(crate) path: PathBuf,
     /// What it takes on disk.
     pub(crate) bytes: u64,
+    /// When it was last written to or wanted.
+    modified: i64,
     is_lease: bool,
 }
 
 impl Leftover {
-    /// Removes it.
+    /// Removes it, if it is as it was found.
     ///
     /// # Errors
     /// [`Trouble`] when the system will not.
@@ -48,7 +50,11 @@ impl Leftover {
                 .map(|_| ())
                 .map_err(|error| Trouble::io("remove", &self.path, error));
         }
-        clear::remove(&self.path)
+        // Somebody may have come to want it.
+        match Identity::of_entry(&self.path) {
+            Ok(found) if found.mtime == self.modified => clear::remove(&self.path),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -116,7 +122,8 @@ fn maker(file: &DirEntry) -> Option<i32> {
 }
 
 fn leftover(file: &DirEntry, metadata: &Metadata) -> Leftover {
-    Leftover { path: file.path(), bytes: blocks_on_disk(metadata), is_lease: false }
+    let modified = Identity::from(metadata).mtime;
+    Leftover { path: file.path(), bytes: blocks_on_disk(metadata), modified, is_lease: false }
 }
 
 /// Returns the regular files of a directory.

@@ -1,6 +1,8 @@
 use super::*;
+use crate::action::key::ActionKey;
 use crate::store::fixture::{Fixture, NOW, at, key, outcome};
 use crate::store::lease::Taken;
+use crate::store::outcome::OutcomeId;
 
 /// A limit that nothing reaches.
 const ROOM: Limits = Limits { most: u64::MAX, target: u64::MAX };

@@ -28,6 +28,7 @@
 //! the racy guard, one for each file. Measured with 100,000 entries on ext4: 1.3 ms when nothing changed, 0.29 s
 //! when all directories are young, 1.6 s to build all of it; reading all rows is another 0.18 s.
 
+mod digests;
 mod entries;
 mod fold;
 mod retain;
@@ -49,6 +50,7 @@ use super::usage::Usage;
 use crate::action::digest::Digest;
 use crate::action::identity::Timestamp;
 use crate::action::key::ActionKey;
+pub use digests::Digests;
 pub use entries::Row;
 
 /// The index of a store, brought up to what its files say.
@@ -238,13 +240,19 @@ impl<'a> Index<'a> {
     pub(super) fn finish(&mut self) -> Result<(), Trouble> {
         self.tell(|index| {
             index.connection.execute_batch("COMMIT")?;
-            fold::remove_folded(&index.connection, index.store)
+            match index.file {
+                Some(_) => fold::remove_folded(&index.connection, index.store),
+                None => Ok(()),
+            }
         })
     }
 
     /// Folds journals while there is time for it, inside a transaction; returns whether all were. No commit
-    /// may be under way.
+    /// may be under way. An index in memory leaves them to one that lasts.
     pub(super) fn fold_journals(&mut self, left: &dyn Fn() -> bool) -> Result<bool, Trouble> {
+        if self.file.is_none() {
+            return Ok(true);
+        }
         self.tell(|index| fold::journals(&index.connection, index.store, index.now, left))
     }
 

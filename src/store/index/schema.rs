@@ -16,7 +16,7 @@ use crate::sys::file::is_absent;
 /// `memo` in ASCII.
 const APPLICATION: i64 = 0x6d65_6d6f;
 /// The number of the schema. An index with a lower one is thrown away.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 /// How long another process's transaction is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -65,6 +65,10 @@ CREATE TABLE tally (
     event INTEGER NOT NULL, reason INTEGER NOT NULL, count INTEGER NOT NULL, amount INTEGER NOT NULL,
     PRIMARY KEY (event, reason)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE digests (
+    identity BLOB PRIMARY KEY, digest BLOB NOT NULL, proof BLOB NOT NULL, number INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX digests_number ON digests (number);
 ";
 
 /// Keep the counters exact, whichever statement changes the rows.
@@ -106,7 +110,7 @@ END;
 ";
 
 /// The tables, as they are copied.
-const NAMES: [&str; 7] = ["meta", "shards", "manifests", "entries", "blobs", "uses", "tally"];
+const NAMES: [&str; 8] = ["meta", "shards", "manifests", "entries", "blobs", "uses", "tally", "digests"];
 
 /// Opens an index file and makes its tables if there are none.
 pub(super) fn open(path: &Path) -> Result<Connection, Fault> {
@@ -127,6 +131,16 @@ pub(super) fn open(path: &Path) -> Result<Connection, Fault> {
         }
         transaction.commit()?;
     }
+    check(&connection, "main")?;
+    Ok(connection)
+}
+
+/// Opens an index file for reading.
+pub(super) fn open_to_read(path: &Path) -> Result<Connection, Fault> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    // Whoever only reads can do without: nobody is waited for.
+    connection.busy_timeout(Duration::ZERO)?;
     check(&connection, "main")?;
     Ok(connection)
 }
