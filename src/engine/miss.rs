@@ -313,6 +313,10 @@ impl Call<'_> {
         self.store.commit(&key, commit, early.or(late.as_ref()), generation, now).map_err(|error| match error
         {
             NotCommitted::Cleared => Unrecorded::Unkeyed("it was cleared while it ran".to_owned()),
+            // Somebody looks after the store, or a process that holds a lock was stopped: no trouble to speak of.
+            NotCommitted::Trouble(trouble) if trouble.is_wait_given_up() => {
+                Unrecorded::Unkeyed("the store is busy".to_owned())
+            }
             NotCommitted::Trouble(trouble) => Unrecorded::Store(trouble.to_string()),
         })
     }

@@ -73,6 +73,11 @@ impl Trouble {
         Self::Io { doing, path: path.to_owned(), source }
     }
 
+    /// Returns whether it is only that a lock was waited for long enough.
+    pub fn is_wait_given_up(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::TimedOut)
+    }
+
     /// Returns what the user can do about it.
     pub fn hint(&self) -> String {
         match self {
