@@ -46,9 +46,12 @@ exit 0
 "#;
 
 /// What those do who look after the store: each command must succeed and be silent on stderr.
+///
+/// Under so many commits one that looks after the store may wait in vain for its lock; it says so, and the
+/// next round is another try.
 const KEEPER: &str = r#"
 while [ ! -e stop ]; do
-    said=$("$@" 2>&1 >/dev/null) || { code=$?; [ $code = 1 ] && case $said in *"nothing recorded"*) true ;; *) false ;; esac; } ||
+    said=$("$@" 2>&1 >/dev/null) || { code=$?; case $code,$said in 1,*"nothing recorded"* | 125,*"timed out"*) true ;; *) false ;; esac; } ||
         { echo "$*: $code $said"; exit 1; }
 done
 exit 0
