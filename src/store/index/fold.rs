@@ -8,6 +8,7 @@ use std::collections::HashSet;
 
 use rusqlite::{Connection, TransactionBehavior, params};
 
+use super::column::unsigned;
 use super::{Fault, Tally, entries, shards};
 use crate::action::identity::Timestamp;
 use crate::fault;
@@ -181,9 +182,9 @@ impl Noted {
     fn read(connection: &Connection) -> Result<Self, Fault> {
         Ok(connection.query_row("SELECT folded, part_of, part FROM meta", [], |row| {
             Ok(Self {
-                folded: entries::unsigned(row.get(0)?),
-                part_of: entries::unsigned(row.get(1)?),
-                part: entries::unsigned(row.get(2)?),
+                folded: unsigned(row.get(0)?),
+                part_of: unsigned(row.get(1)?),
+                part: unsigned(row.get(2)?),
             })
         })?)
     }

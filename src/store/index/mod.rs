@@ -28,6 +28,7 @@
 //! the racy guard, one for each file. Measured with 100,000 entries on ext4: 1.3 ms when nothing changed, 0.29 s
 //! when all directories are young, 1.6 s to build all of it; reading all rows is another 0.18 s.
 
+mod column;
 mod digests;
 mod entries;
 mod fold;
