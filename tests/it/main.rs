@@ -24,6 +24,7 @@ mod replay;
 mod reuse;
 mod sandbox;
 mod signals;
+mod stats;
 mod stdin;
 mod tidy;
 mod trouble;
