@@ -19,6 +19,7 @@ mod outside;
 mod peers;
 mod race;
 mod readme;
+mod recipes;
 mod renew;
 mod replay;
 mod reuse;
