@@ -81,6 +81,7 @@ const MATRIX: &[(&str, &[Doing])] = &[
     ("clear.leases", &[Clear, ClearSome]),
     ("clear.blobs", &[Clear, ClearSome]),
     ("clear.journal", &[Clear]),
+    ("generation.turn", &[First, Record, Piped, Clear, ClearSome, Collect, RecordFull, Mend]),
     ("gc.locked", &[Collect, RecordFull]),
     ("gc.folded", &[RecordFull]),
     ("gc.manifests", &[Collect, RecordFull]),

@@ -17,13 +17,15 @@ mod look;
 mod tests;
 
 use std::fmt;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use super::gc;
+use super::generation::Generation;
 use super::index::Index;
 use super::location::Trouble;
 use super::outcome::OutcomeId;
-use super::{Store, clear};
+use super::Store;
 use crate::action::identity::Timestamp;
 use crate::action::key::ActionKey;
 use crate::fault;
@@ -143,8 +145,8 @@ pub fn check(store: &Store, user: u32, now: Timestamp) -> Result<Report, Trouble
 }
 
 /// Keeps everybody from recording and from removing.
-fn hold(store: &Store) -> Result<[std::fs::File; 2], Trouble> {
-    Ok([gc::hold(store)?, clear::hold_generation(store)?])
+fn hold(store: &Store) -> Result<(File, Generation), Trouble> {
+    Ok((gc::hold(store)?, Generation::exclusive(store)?))
 }
 
 /// Returns where a path is in a store.

@@ -25,6 +25,7 @@ use std::fs::File;
 use std::os::unix::fs::OpenOptionsExt;
 use std::time::{Duration, Instant};
 
+use super::generation::Generation;
 use super::index::Index;
 use super::location::Trouble;
 use super::usage::Usage;
@@ -163,7 +164,7 @@ pub fn run(store: &Store, now: Timestamp, limits: Limits) -> Result<Went, Troubl
     index.begin()?;
     // Commits wait for a few entries to go, not for all. What was recorded meanwhile is taken in each time.
     let take_turn = |index: &mut Index<'_>| {
-        let generation = clear::hold_generation(store)?;
+        let generation = Generation::exclusive(store)?;
         index.fold_journals(&|| true)?;
         Ok::<_, Trouble>(generation)
     };
@@ -221,11 +222,8 @@ fn a_little(store: &Store, now: Timestamp, limits: Limits, left: &dyn Fn() -> bo
     let mut index = Index::open_as_it_is(store, now)?;
     let mut finished = index.is_whole()? || index.take_in_directories(left)?;
     if finished && left() {
-        let generation = File::options().read(true).write(true).open(store.path().join("generation"));
-        let generation = generation.map_err(|error| Trouble::io("open", store.path(), error))?;
         // Commits take their turns in microseconds; one that was stopped must not stop us.
-        let held = lock::exclusive(&generation, TIME);
-        held.map_err(|error| Trouble::io("lock", store.path(), error))?;
+        let generation = Generation::exclusive_within(store, TIME)?;
         // One transaction: it is waiting for the disk at its end that takes the most time.
         index.begin()?;
         finished = index.fold_journals(left)?;
