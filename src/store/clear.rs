@@ -16,11 +16,11 @@
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+use super::Store;
 use super::generation::Generation;
 use super::index::{Index, Weight};
 use super::location::Trouble;
 use super::outcome::OutcomeId;
-use super::Store;
 use crate::action::identity::Timestamp;
 use crate::action::key::ActionKey;
 use crate::fault;

@@ -20,12 +20,12 @@ use std::fmt;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use super::Store;
 use super::gc;
 use super::generation::Generation;
 use super::index::Index;
 use super::location::Trouble;
 use super::outcome::OutcomeId;
-use super::Store;
 use crate::action::identity::Timestamp;
 use crate::action::key::ActionKey;
 use crate::fault;
