@@ -50,6 +50,8 @@ const MATRIX: &[(&str, &[Doing])] = &[
     ("prepare.file", &[First]),
     ("lease.locked", &[First, Record]),
     ("lease.taken", &[First, Fail]),
+    // Killed while it waits: tests/it/race.rs.
+    ("wait.tick", &[]),
     ("lease.verdict", &[First, Record, Fail]),
     ("lease.transcript", &[Fail]),
     ("lease.concluded", &[Record, Fail]),

@@ -270,6 +270,57 @@ fn calls_inside_different_calls_share_one_run() {
     nothing_piles_up(&sandbox);
 }
 
+/// Two commands of which each calls the other, the first time it is run, when the gate is open.
+fn cycle() -> (Sandbox, Gate) {
+    let sandbox = Sandbox::new();
+    for (name, other) in [("a", "b"), ("b", "a")] {
+        let calls = format!("mkdir in-{name} 2>/dev/null && {{ read x <gate; memo ./{other}; }}");
+        sandbox.script(name, &format!("#!/bin/sh\necho {name} >>$RUNS\n{calls}\necho {name}\n"));
+    }
+    let gate = Gate::new(&sandbox, "gate");
+    (sandbox, gate)
+}
+
+#[test]
+fn calls_that_wait_for_each_other_get_on() {
+    let (sandbox, mut gate) = cycle();
+    let tick = sandbox.fifo("tick");
+    let limit = |faults: &str| format!("MEMO_FAULT={faults} exec memo ");
+    // What `a` calls stops after it has waited in vain for a second, and then takes its time for over.
+    let a = limit(&format!("wait.tick=stop:{},wait.inside=0", tick.display())) + "./a";
+    let a = Caller::start(&mut sandbox.shell(a));
+    let b = Caller::start(&mut sandbox.shell(limit("wait.inside=unlimited") + "./b"));
+    until("both run", || sandbox.runs() == 2);
+    gate.open();
+    assert_eq!(fs::read_to_string(&tick).unwrap(), "wait.tick");
+    // And what `b` calls waits for `a`: nobody else could end this.
+    until_waiting(&sandbox, 1);
+    assert_eq!(sandbox.runs(), 2);
+    fs::write(&tick, "").unwrap();
+    all_are(&[a.end()], 0, b"b\na\n");
+    all_are(&[b.end()], 0, b"b\na\nb\n");
+    // `b` once more, for `a`: unrecorded, so that the answer to others is that of the whole run.
+    assert_eq!(fs::read_to_string(sandbox.root().join("runs")).unwrap().lines().count(), 3);
+    all_are(&ends(crowd(&sandbox, 1, &["./a"])), 0, b"b\na\n");
+    all_are(&ends(crowd(&sandbox, 1, &["./b"])), 0, b"b\na\nb\n");
+    assert_eq!(sandbox.runs(), 3);
+    nothing_piles_up(&sandbox);
+}
+
+#[test]
+fn a_call_that_comes_back_to_itself_by_another_one_gets_on_at_once() {
+    let (mut sandbox, mut gate) = cycle();
+    // Whoever waits for itself waits for ever.
+    sandbox.set("MEMO_FAULT", "wait.inside=unlimited");
+    gate.open();
+    all_are(&ends(crowd(&sandbox, 1, &["./a"])), 0, b"a\nb\na\n");
+    assert_eq!(sandbox.runs(), 3);
+    all_are(&ends(crowd(&sandbox, 1, &["./a"])), 0, b"a\nb\na\n");
+    all_are(&ends(crowd(&sandbox, 1, &["./b"])), 0, b"a\nb\n");
+    assert_eq!(sandbox.runs(), 3);
+    nothing_piles_up(&sandbox);
+}
+
 #[test]
 fn unrelated_calls_do_not_wait() {
     let (sandbox, mut gate) = world("", "echo out");
