@@ -103,12 +103,30 @@ pub struct Report {
     pub files: [u64; 3],
     /// What those take, in bytes on disk.
     pub bytes: u64,
-    /// How many files killed runs have left, and what they take.
-    pub leftovers: (u64, u64),
+    /// What killed runs have left.
+    pub leftovers: Leftovers,
     /// How many files are in quarantine.
     pub quarantined: u64,
     /// What is wrong.
     pub faults: Vec<Fault>,
+}
+
+/// What killed runs have left, which is no fault.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Leftovers {
+    /// How many leases that nobody holds.
+    pub leases: u64,
+    /// How many files in `tmp/` whose maker is gone.
+    pub temporary: u64,
+    /// What they take, in bytes on disk.
+    pub bytes: u64,
+}
+
+impl Leftovers {
+    /// Returns whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.leases + self.temporary == 0
+    }
 }
 
 /// Looks through a store for the user with this id.
@@ -139,8 +157,11 @@ pub fn check(store: &Store, user: u32, now: Timestamp) -> Result<Report, Trouble
         report.entries = Index::open(store, now)?.total()?.entries;
     }
     drop(held);
-    let leftovers = gc::abandoned(store, now)?;
-    report.leftovers = (leftovers.len() as u64, leftovers.iter().map(|leftover| leftover.bytes).sum());
+    for leftover in gc::abandoned(store, now)? {
+        let left = &mut report.leftovers;
+        left.bytes += leftover.bytes;
+        *if leftover.is_lease { &mut left.leases } else { &mut left.temporary } += 1;
+    }
     Ok(report)
 }
 
