@@ -5,7 +5,10 @@
 //! it is never run on top.
 
 mod hit;
+mod learned;
+mod left;
 mod miss;
+mod record;
 mod standard_input;
 mod wait;
 
