@@ -289,8 +289,11 @@ impl Waiter {
     /// and whoever finds it locked by somebody who only looks whether it is locked must not take that for an
     /// answer.
     pub fn verdict(&self) -> Option<Verdict> {
-        let (verdict, before, _) = self.read_verdict()?;
-        (self.late != Some(before)).then_some(verdict)
+        self.answer().map(|(verdict, _, _)| verdict)
+    }
+
+    fn answer(&self) -> Option<(Verdict, Digest, u64)> {
+        self.read_verdict().filter(|(_, before, _)| self.late != Some(*before))
     }
 
     fn read_verdict(&self) -> Option<(Verdict, Digest, u64)> {
@@ -302,7 +305,7 @@ impl Waiter {
 
     /// Returns the file with the transcript before the verdict, and its length in bytes, verified.
     pub fn into_transcript(self) -> Option<(File, u64)> {
-        let (_, before, at) = self.read_verdict()?;
+        let (_, before, at) = self.answer()?;
         (Digest::of_file(&self.file, at).ok()? == before).then_some((self.file, at))
     }
 }

@@ -344,17 +344,25 @@ fn leases() {
         contents.push(fs::read(&path).unwrap());
     }
     mutated(&contents, mutations(), |bytes| {
-        fs::write(&path, &bytes).unwrap();
+        fs::write(&path, "").unwrap();
         let holder = File::open(&path).unwrap();
         holder.lock().unwrap();
         check("a lease", &bytes, || {
             let Ok(Taken::Held(waiter)) = Lease::take(&path) else { panic!("it is held") };
+            // Now: a verdict that was there before answers nobody.
+            fs::write(&path, &bytes).unwrap();
             let _ = (waiter.holder(), waiter.is_stuck());
             holder.unlock().unwrap();
             assert!(waiter.wait(Duration::from_secs(60)).unwrap());
             let verdict = waiter.verdict();
             let transcript = waiter.into_transcript();
             assert!(transcript.is_none() || verdict.is_some());
+            // Its file is locked.
+            drop(transcript);
+            holder.lock().unwrap();
+            let Ok(Taken::Held(late)) = Lease::take(&path) else { panic!("it is held") };
+            assert!(late.verdict().is_none() && late.into_transcript().is_none());
+            holder.unlock().unwrap();
         });
         // Whoever comes next begins anew.
         assert!(matches!(Lease::take(&path), Ok(Taken::Ours(_))));
