@@ -234,7 +234,7 @@ mod tests {
             &[
                 "F:3: unknown key `tll` | did you mean `ttl`?",
                 "F:4: unknown key `stdin_max` | did you mean `stdin-max`?",
-                "F:5: unknown key `colour` | keys are: mode, dir, ttl, env, cache-exit, stdin-max, max-size, max-entry",
+                "F:5: unknown key `colour` | keys are: mode, dir, ttl, env, cache-exit, stdin-max, max-size, max-entry, max-entries, refresh-jobs",
             ],
         );
         assert_eq!(config.mode, super::super::Mode::Off);
@@ -267,7 +267,7 @@ mod tests {
         check(
             "[[rule]]\nttl = '1h'\n[ttl]\nx = 1\n",
             &[
-                "F:1: unknown key `rule` | keys are: mode, dir, ttl, env, cache-exit, stdin-max, max-size, max-entry",
+                "F:1: unknown key `rule` | keys are: mode, dir, ttl, env, cache-exit, stdin-max, max-size, max-entry, max-entries, refresh-jobs",
                 "F:3: `ttl`: expected a duration, found a table | for example: `ttl = \"1d12h\"`",
             ],
         );

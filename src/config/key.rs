@@ -21,6 +21,8 @@ pub(super) enum Key {
     StdinMax,
     MaxSize,
     MaxEntry,
+    MaxEntries,
+    RefreshJobs,
 }
 
 /// Where a value stands, as far as its meaning depends on that.
@@ -50,7 +52,7 @@ impl Bad {
 
 impl Key {
     /// All keys, in the order of `config/default.toml`.
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 10] = [
         Self::Mode,
         Self::Dir,
         Self::Ttl,
@@ -59,6 +61,8 @@ impl Key {
         Self::StdinMax,
         Self::MaxSize,
         Self::MaxEntry,
+        Self::MaxEntries,
+        Self::RefreshJobs,
     ];
 
     /// Returns its name in a file.
@@ -72,6 +76,8 @@ impl Key {
             Self::StdinMax => "stdin-max",
             Self::MaxSize => "max-size",
             Self::MaxEntry => "max-entry",
+            Self::MaxEntries => "max-entries",
+            Self::RefreshJobs => "refresh-jobs",
         }
     }
 
@@ -86,6 +92,8 @@ impl Key {
             Self::StdinMax => "MEMO_STDIN_MAX",
             Self::MaxSize => "MEMO_MAX_SIZE",
             Self::MaxEntry => "MEMO_MAX_ENTRY",
+            Self::MaxEntries => "MEMO_MAX_ENTRIES",
+            Self::RefreshJobs => "MEMO_REFRESH_JOBS",
         }
     }
 
@@ -128,6 +136,15 @@ impl Key {
                 let part = matches!(given, Given::Text(text) if text.is_empty());
                 config.max_entry = if part { None } else { Some(self.size(given)?) };
             }
+            Self::MaxEntries => {
+                let text = given.text().ok_or_else(|| self.wrong(given))?;
+                let none = text.trim() == "none";
+                config.max_entries = if none { None } else { Some(self.number(&text, 1)?) };
+            }
+            Self::RefreshJobs => {
+                let text = given.text().ok_or_else(|| self.wrong(given))?;
+                config.refresh_jobs = self.number(&text, 0)?;
+            }
         }
         Ok(())
     }
@@ -135,6 +152,15 @@ impl Key {
     fn size(self, given: &Given<'_>) -> Result<u64, Bad> {
         let text = given.text().ok_or_else(|| self.wrong(given))?;
         size::parse(&text).map_err(|bad| Bad::new(&bad, bad.hint()))
+    }
+
+    /// Reads a count, in digits.
+    fn number(self, text: &str, least: u64) -> Result<u64, Bad> {
+        let digits = text.trim();
+        let number = digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok()).flatten();
+        number
+            .filter(|number| *number >= least)
+            .ok_or_else(|| Bad::new(format!("`{text}` is no number from {least} up"), self.example()))
     }
 
     /// Reads a list of names, or one string with commas, which is all that a variable can hold.
@@ -184,6 +210,7 @@ impl Key {
             Self::Env => "a list of names",
             Self::CacheExit => "exit codes",
             Self::StdinMax | Self::MaxSize | Self::MaxEntry => "a size",
+            Self::MaxEntries | Self::RefreshJobs => "a number",
         };
         Bad::new(format!("expected {wanted}, found {}", given.kind()), self.example())
     }
@@ -198,6 +225,8 @@ impl Key {
             Self::StdinMax => "for example: `stdin-max = \"1GiB\"`",
             Self::MaxSize => "for example: `max-size = \"20GiB\"`",
             Self::MaxEntry => "for example: `max-entry = \"500M\"`",
+            Self::MaxEntries => "for example: `max-entries = 1000`, or `max-entries = \"none\"`",
+            Self::RefreshJobs => "for example: `refresh-jobs = 2`",
         }
     }
 }
@@ -248,6 +277,13 @@ mod tests {
         assert_eq!(
             message(Key::CacheExit, Given::List(vec![Given::Number(256)])),
             "invalid exit codes `256`"
+        );
+        assert_eq!(message(Key::MaxEntries, Given::Number(0)), "`0` is no number from 1 up");
+        assert_eq!(message(Key::RefreshJobs, text("+2")), "`+2` is no number from 0 up");
+        assert_eq!(message(Key::RefreshJobs, text("")), "`` is no number from 0 up");
+        assert_eq!(
+            message(Key::RefreshJobs, Given::Other("a boolean")),
+            "expected a number, found a boolean"
         );
         let raw = Given::Text(OsStr::from_bytes(b"\xff"));
         assert_eq!(message(Key::StdinMax, raw), "expected a size, found bytes that are not UTF-8");

@@ -56,6 +56,10 @@ pub const STDIN_MAX: u64 = 1 << 30;
 /// How large the store may grow, in bytes on disk: what ccache takes too.
 pub const MAX_SIZE: u64 = 5 << 30;
 
+/// How many refreshes run in the background at a time: one that is slow does not hold up the next, and a
+/// prompt that asks twenty things does not start twenty.
+pub const REFRESH_JOBS: u64 = 2;
+
 /// What the user wants, from all layers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -75,6 +79,10 @@ pub struct Config {
     pub max_size: u64,
     /// How large an entry may be, in bytes, when somebody said so: see [`Config::max_entry`].
     pub max_entry: Option<u64>,
+    /// How many entries a group may have; `None` leaves that to the store's size.
+    pub max_entries: Option<u64>,
+    /// How many refreshes may run in the background at a time; with 0 there are none.
+    pub refresh_jobs: u64,
     /// The group of this call. Set by `-g` alone: a group for everything would tell nothing apart.
     pub group: Option<String>,
 }
@@ -107,6 +115,8 @@ impl Config {
             stdin_max: STDIN_MAX,
             max_size: MAX_SIZE,
             max_entry: None,
+            max_entries: None,
+            refresh_jobs: REFRESH_JOBS,
             group: None,
         }
     }
@@ -244,6 +254,8 @@ mod tests {
                 ("MEMO_STDIN_MAX", "500M"),
                 ("MEMO_MAX_SIZE", "20GiB"),
                 ("MEMO_MAX_ENTRY", "1K"),
+                ("MEMO_MAX_ENTRIES", "30"),
+                ("MEMO_REFRESH_JOBS", "0"),
             ],
         );
         let expected = Config {
@@ -255,6 +267,8 @@ mod tests {
             stdin_max: 500 << 20,
             max_size: 20 << 30,
             max_entry: Some(1024),
+            max_entries: Some(30),
+            refresh_jobs: 0,
             group: None,
         };
         assert_eq!(config, expected);
@@ -321,6 +335,8 @@ mod tests {
             stdin_max: 1,
             max_size: 1,
             max_entry: Some(1),
+            max_entries: Some(1),
+            refresh_jobs: 1,
             ..built_in.clone()
         };
         let mut warnings = Vec::new();
