@@ -303,7 +303,7 @@ mod tests {
         check(
             "[[rule]]\nttl = '1h'\n[ttl]\nx = 1\n",
             &[
-                "F:1: unknown key `rule` | keys are: mode, dir, ttl, env, cache-exit, stdin-max, max-size, max-entry, max-entries, refresh-jobs, relocatable, build-drivers",
+                "F:1: the rule does not say which commands it is for | for example: `match = \"cc -c\"`",
                 "F:3: `ttl`: expected a duration, found a table | for example: `ttl = \"1d12h\"`",
             ],
         );
@@ -351,6 +351,96 @@ mod tests {
             assert_eq!(config, Config::built_in("/b".into()), "{text}");
             assert_eq!(warnings.len(), 1, "{text}: {warnings:?}");
         }
+    }
+
+    fn of_project(text: &str) -> (Config, Vec<String>) {
+        let mut config = Config::built_in("/b".into());
+        let mut warnings = Vec::new();
+        let (path, project) = (Path::new("/p/memo.toml"), Some(Path::new("/p")));
+        let layer = Layer { path, project, built_in: Path::new("/b"), home: None };
+        apply(text, &layer, &mut config, &mut |warning| {
+            warnings.push(format!("{} | {}", warning.message, warning.hint.unwrap_or_default()));
+        });
+        (config, warnings)
+    }
+
+    #[test]
+    fn a_project_decides_what_is_its_own() {
+        let (config, warnings) = of_project(
+            "relocatable = true\nttl = '1h'\ndir = 's'\nmax-size = 1\nmax-entries = 1\nrefresh-jobs = 9\n\
+             [[rule]]\nmatch = 'a'\nkey-cmd = 'x=rm -r /'\n",
+        );
+        assert!(config.relocatable && config.ttl.is_some());
+        assert_eq!((config.store, config.max_size), (Ok("/b".into()), super::super::MAX_SIZE));
+        assert_eq!((config.max_entries, config.refresh_jobs), (None, super::super::REFRESH_JOBS));
+        assert!(config.rules[0].faulty && config.rules[0].gives.key_cmd.is_empty());
+        let shared = "the store is shared with other projects, whose entries would have to go";
+        let own = "set it in your own file, or by";
+        assert_eq!(
+            warnings,
+            [
+                format!("/p/memo.toml:3: `dir`: not obeyed in a project: a project does not say where the store is | {own} MEMO_DIR"),
+                format!("/p/memo.toml:4: `max-size`: not obeyed in a project: {shared} | {own} MEMO_MAX_SIZE"),
+                format!("/p/memo.toml:5: `max-entries`: not obeyed in a project: {shared} | {own} MEMO_MAX_ENTRIES"),
+                format!("/p/memo.toml:6: `refresh-jobs`: not obeyed in a project: it is about this machine, not about the project | {own} MEMO_REFRESH_JOBS"),
+                "/p/memo.toml:9: `key-cmd`: not obeyed in a project: a project does not make memo run anything | a rule in your own file may".to_owned(),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_rule_with_a_fault_is_told_and_the_others_count() {
+        let config = check(
+            "[[rule]]\nmatch = 'a'\ninptu = ['x']\nttl = 'soon'\n\n[[rule]]\nmatch = 'b'\njunk\nenv = ['A']\n\n\
+             [[rule]]\nmatch = ['c', '']\n\n[[rule]]\nmatch = 'd'\ngroup = 'g'\nmatch = 'e'\n\n[[rule]]\nmatch = 'f'\nno-cwd = true\n",
+            &[
+                "F:3: unknown key `inptu` of a rule | did you mean `input`?",
+                "F:4: `ttl`: invalid duration `soon` | examples: 90, 90s, 15m, 1d12h",
+                "F:8: key with no value, expected `=`",
+                "F:12: `match`: a pattern has no word | for example: `match = [\"cc -c\", \"./tools/gen\"]`",
+                "F:17: duplicate key",
+            ],
+        );
+        let rules: Vec<_> = config
+            .rules
+            .iter()
+            .map(|rule| (rule.patterns[0].text(), rule.faulty, rule.origin.to_string()))
+            .collect();
+        let path = "/etc/memo/config.toml";
+        assert_eq!(
+            rules,
+            [
+                ("a".to_owned(), true, format!("{path}:1")),
+                ("b".to_owned(), true, format!("{path}:6")),
+                ("d".to_owned(), true, format!("{path}:14")),
+                ("f".to_owned(), false, format!("{path}:19")),
+            ]
+        );
+        assert_eq!(config.rules[3].gives.no_cwd, Some(true));
+        check(
+            "rule = 1\n",
+            &[
+                "F:1: `rule`: expected `[[rule]]`, found a number | each rule has a line `[[rule]]` of its own above it",
+            ],
+        );
+        check(
+            "[rule]\nmatch = 'a'\n",
+            &[
+                "F:1: `rule`: expected `[[rule]]`, found a table | each rule has a line `[[rule]]` of its own above it",
+            ],
+        );
+        check(
+            "[[rule]]\nmatch = 'a'\n[rule.env]\nA = 1\n",
+            &[
+                "F:3: `env`: expected a list of names, found a table | for example: `env = [\"CPATH\", \"APP_*\"]`",
+            ],
+        );
+        check(
+            "[[rule]]\nmatch = '!a'\n",
+            &[
+                "F:2: `match`: a rule needs a pattern that takes something in | for example: `match = [\"cc -c\", \"./tools/gen\"]`",
+            ],
+        );
     }
 
     #[test]

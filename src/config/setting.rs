@@ -40,10 +40,7 @@ impl Config {
         let text = |text: String| Written::Text(OsString::from(text));
         let value = match key {
             Key::Mode => text(self.mode.to_string()),
-            Key::Dir => Written::Text(match &self.store {
-                Ok(path) => path.clone().into_os_string(),
-                Err(why) => OsString::from(why),
-            }),
+            Key::Dir => Written::Text(self.store.clone().unwrap_or_default().into_os_string()),
             Key::Ttl => text(self.ttl.map_or("none".to_owned(), exact_duration)),
             Key::CacheExit => text(self.cache_exit.to_string()),
             Key::StdinMax => text(exact_size(self.stdin_max)),
@@ -72,10 +69,10 @@ impl Config {
 fn exact_duration(duration: std::time::Duration) -> String {
     const UNITS: [(u128, &str); 4] = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s")];
     let ms = duration.as_millis();
-    if duration.subsec_nanos() % 1_000_000 != 0 {
+    if !duration.subsec_nanos().is_multiple_of(1_000_000) {
         return format!("{}.{:09}s", duration.as_secs(), duration.subsec_nanos());
     }
-    let (unit, name) = UNITS.into_iter().find(|(unit, _)| ms % unit == 0).unwrap_or((1, "ms"));
+    let (unit, name) = UNITS.into_iter().find(|(unit, _)| ms.is_multiple_of(*unit)).unwrap_or((1, "ms"));
     format!("{}{name}", ms / unit)
 }
 
