@@ -124,6 +124,8 @@ pub enum Unrecorded {
     TooLarge,
     /// What is to be hashed cannot be found out.
     Unkeyed(String),
+    /// The command is a build driver, and nothing says what it depends on.
+    BuildDriver(String),
 }
 
 impl Unrecorded {
@@ -147,6 +149,7 @@ impl Unrecorded {
             Self::ReadOnly => "read-only",
             Self::TooLarge => "too-large",
             Self::Unkeyed(_) => "unkeyed",
+            Self::BuildDriver(_) => "build-driver",
         }
     }
 
@@ -161,6 +164,10 @@ impl Unrecorded {
                 "name what is read, `-i '{}/*.c'`, and leave the rest to you with `--no-auto`",
                 shown(path)
             )),
+            Self::BuildDriver(_) => Some(
+                "its sources would not be seen; say what it depends on: `-i src`, or `-k rev=\"$(git rev-parse HEAD)\"`"
+                    .to_owned(),
+            ),
             Self::SpecialWord(_) => Some("`--no-auto` keys by the words alone".to_owned()),
             _ => None,
         }
@@ -180,6 +187,7 @@ impl fmt::Display for Unrecorded {
             | Self::OutputMissing(path)
             | Self::OutputIsInput(path) => write!(f, ": `{}`", path.display()),
             Self::Store(why) | Self::Unkeyed(why) => write!(f, ": {why}"),
+            Self::BuildDriver(pattern) => write!(f, ": `{pattern}`"),
             Self::Stdin(why) => write!(f, ": {why}"),
             _ => Ok(()),
         }

@@ -26,6 +26,7 @@ pub(super) fn about(subcommand: &str, words: &[OsString], odd: &str) -> Error {
         "clear" => "removes what is recorded",
         "gc" => "makes room in the store",
         "doctor" => "looks for damage in the store",
+        "config" => "prints what is configured",
         _ => "is one of memo's own",
     };
     let line: Vec<_> = words.iter().map(|word| quote::word(word.as_bytes())).collect();
@@ -46,6 +47,7 @@ fn refused(subcommand: &str, words: &[OsString]) -> (String, Option<String>) {
         "clear" => super::clear::ClearArgs::augment_args(parser),
         "gc" => super::gc::GcArgs::augment_args(parser),
         "doctor" => super::doctor::DoctorArgs::augment_args(parser),
+        "config" => super::config::ConfigArgs::augment_args(parser),
         _ => parser,
     };
     let error = parser.try_get_matches_from(words).err();
