@@ -131,6 +131,7 @@ impl Call<'_> {
         self.ui.verbose("hit: the same command was being run");
         self.started.set(true);
         let replayed = streams::replay(&Source::File(file, length));
+        self.note_shared_failure(length);
         Some(end(replayed, status, self.request.inherited))
     }
 }

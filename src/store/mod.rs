@@ -389,8 +389,8 @@ impl Store {
             }
             fault::point("commit.outcome");
             let id = manifest.entries[0].id;
-            let record =
-                Record { event: Event::Commit, reason: 0, time: now, key: *key, outcome: id, amount: size };
+            let blank = Record::new(Event::Commit, now, &commit.outcome.shown.group);
+            let record = Record { key: *key, outcome: id, amount: size, ..blank };
             self.journal.append(&record).map_err(|error| Trouble::io("write", self.journal.path(), error))?;
             fault::point("commit.journal");
             Ok(changed.gone)

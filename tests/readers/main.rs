@@ -285,7 +285,7 @@ fn journals() {
         let records = check("a journal", &bytes, || journal::records(&bytes).collect::<Vec<_>>());
         assert!(records.len() <= bytes.len() / journal::Record::LENGTH);
     });
-    mutated(&[[0_u8; 96].to_vec(), b"mjr1".repeat(24)], mutations(), |bytes| {
+    mutated(&[[0_u8; 160].to_vec(), b"mjr2".repeat(40)], mutations(), |bytes| {
         let bytes = bytes.repeat(50);
         check("a journal of rubbish", &bytes, || journal::records(&bytes).collect::<Vec<_>>());
     });
@@ -368,7 +368,7 @@ fn the_fold_and_the_index_over_damaged_files() {
         let mut index = Index::open(&store, Timestamp(1 << 60)).unwrap();
         index.rows().unwrap();
         index.total().unwrap();
-        index.tallies().unwrap();
+        index.counts(None).unwrap();
     });
 }
 

@@ -44,7 +44,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a run is held up, at most, before the next piece of work is left to another; what is begun then
 /// takes some ms more.
 const TIME: Duration = Duration::from_millis(8);
-/// A journal of this size, in bytes, is folded by the next run: a thousand records.
+/// A journal of this size, in bytes, is folded by the next run: six hundred records.
 const LONG: u64 = 96 << 10;
 /// How many entries go at a time when a run removes them.
 const BATCH: u32 = 16;
