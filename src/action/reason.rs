@@ -52,7 +52,7 @@ const MISSED: [&str; 12] = [
 ];
 
 /// What [`Unrecorded::number`] counts through, from 1.
-const UNRECORDED: [&str; 17] = [
+const UNRECORDED: [&str; 18] = [
     "exit-status",
     "signal",
     "input-changed-meanwhile",
@@ -70,6 +70,7 @@ const UNRECORDED: [&str; 17] = [
     "read-only",
     "too-large",
     "unkeyed",
+    "build-driver",
 ];
 
 fn name_of(number: u8, names: &[&'static str]) -> Option<&'static str> {
@@ -177,6 +178,8 @@ pub enum Unrecorded {
     TooLarge,
     /// What is to be hashed cannot be found out.
     Unkeyed(String),
+    /// The command is a build driver, and nothing says what it depends on.
+    BuildDriver(String),
 }
 
 impl Unrecorded {
@@ -200,6 +203,7 @@ impl Unrecorded {
             Self::ReadOnly => "read-only",
             Self::TooLarge => "too-large",
             Self::Unkeyed(_) => "unkeyed",
+            Self::BuildDriver(_) => "build-driver",
         }
     }
 
@@ -223,6 +227,7 @@ impl Unrecorded {
             Self::ReadOnly => 15,
             Self::TooLarge => 16,
             Self::Unkeyed(_) => 17,
+            Self::BuildDriver(_) => 18,
         }
     }
 
@@ -242,6 +247,10 @@ impl Unrecorded {
                 "name what is read, `-i '{}/*.c'`, and leave the rest to you with `--no-auto`",
                 shown(path)
             )),
+            Self::BuildDriver(_) => Some(
+                "its sources would not be seen; say what it depends on: `-i src`, or `-k rev=\"$(git rev-parse HEAD)\"`"
+                    .to_owned(),
+            ),
             Self::SpecialWord(_) => Some("`--no-auto` keys by the words alone".to_owned()),
             _ => None,
         }
@@ -261,6 +270,7 @@ impl fmt::Display for Unrecorded {
             | Self::OutputMissing(path)
             | Self::OutputIsInput(path) => write!(f, ": `{}`", path.display()),
             Self::Store(why) | Self::Unkeyed(why) => write!(f, ": {why}"),
+            Self::BuildDriver(pattern) => write!(f, ": `{pattern}`"),
             Self::Stdin(why) => write!(f, ": {why}"),
             _ => Ok(()),
         }
@@ -308,6 +318,7 @@ mod tests {
             Unrecorded::ReadOnly,
             Unrecorded::TooLarge,
             Unrecorded::Unkeyed(String::new()),
+            Unrecorded::BuildDriver(String::new()),
         ];
         assert!(unrecorded.iter().map(Unrecorded::number).eq(1..=UNRECORDED.len() as u8));
         assert!(unrecorded.iter().all(|why| Unrecorded::name_of(why.number()) == Some(why.name())));

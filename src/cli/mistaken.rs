@@ -26,6 +26,7 @@ pub(super) fn about(subcommand: &str, words: &[OsString], odd: &str) -> Error {
         "stats" => "says what memo was good for",
         "gc" => "makes room in the store",
         "doctor" => "looks for damage in the store",
+        "config" => "prints what is configured",
         _ => "is one of memo's own",
     };
     let line: Vec<_> = words.iter().map(|word| quote::word(word.as_bytes())).collect();

@@ -128,7 +128,10 @@ impl Call<'_> {
                 Err(error) => return Ok(Err(Unrecorded::Unkeyed(error.to_string()))),
             }
         }
-        observations.extend(self.request.action.inputs.observe(&mut scene).map_err(bad_input)?);
+        match self.request.action.inputs.observe(&mut scene) {
+            Ok(found) => observations.extend(found),
+            Err(bad) => return Ok(Err(bad_input(self.request, bad, self.ui)?)),
+        }
         Ok(Snapshot::take(&self.candidates, &mut scene).map(|words| Before { observations, words }))
     }
 

@@ -27,6 +27,7 @@ mod sandbox;
 mod signals;
 mod stats;
 mod stdin;
+mod takeover;
 mod tidy;
 mod trouble;
 mod words;
