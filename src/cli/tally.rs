@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::action::identity::Timestamp;
 use crate::action::reason::{Missed, Unrecorded};
 use crate::store::index::{Count, Row, Sum};
-use crate::store::journal::Event;
+use crate::store::journal::{Event, Group};
 
 /// Sums of calls, and of what is stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -70,7 +70,8 @@ pub struct Tallies {
 impl Tallies {
     /// Adds up what was counted and what is stored, of one group or of all.
     pub fn of(counts: &[Count], rows: &[Row], group: Option<&str>) -> Self {
-        let wanted = |name: &str| group.is_none_or(|group| group == name);
+        // What was counted has names as long as the journal takes them.
+        let wanted = |name: &str| group.is_none_or(|group| Group::new(group) == Group::new(name));
         let mut all = Tally::default();
         let mut groups: BTreeMap<String, Tally> = BTreeMap::new();
         let mut days: BTreeMap<Option<Timestamp>, Tally> = BTreeMap::new();
@@ -90,7 +91,7 @@ impl Tallies {
         }
         for row in rows.iter().filter(|row| wanted(&row.shown.group)) {
             all.store(row);
-            groups.entry(row.shown.group.clone()).or_default().store(row);
+            groups.entry(Group::new(&row.shown.group).as_str().to_owned()).or_default().store(row);
         }
         let mut groups: Vec<_> = groups.into_iter().collect();
         groups.sort_by_key(|(_, tally)| std::cmp::Reverse((tally.saved(), tally.calls(), tally.stored)));

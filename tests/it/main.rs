@@ -22,6 +22,7 @@ mod readme;
 mod recipes;
 mod renew;
 mod replay;
+mod resilience;
 mod reuse;
 mod sandbox;
 mod signals;

@@ -170,6 +170,16 @@ fn since_counts_what_was_just_done() {
 }
 
 #[test]
+fn a_group_with_a_long_name_is_one_group() {
+    let sandbox = world(EARLY);
+    let long = "a-group-whose-name-is-longer-than-what-a-record-takes";
+    sandbox.ok(&format!("memo -g {long} ./bump a; memo -g {long} ./bump a"));
+    assert_eq!(number(&sandbox, &format!("-g {long}"), "calls"), 2);
+    assert_eq!(number(&sandbox, &format!("-g {long}"), "stored_entries"), 1);
+    assert_eq!(sandbox.ok("memo stats --json").matches("\"group\"").count(), 1);
+}
+
+#[test]
 fn counters_outlive_a_clear() {
     let sandbox = world(EARLY);
     sandbox.ok("memo ./bump a; memo ./bump a; memo clear --yes; memo ./bump a; memo clear -g bump --yes");
