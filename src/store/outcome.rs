@@ -216,6 +216,15 @@ impl Outcome {
         self.blobs().fold(self.encode().1.len() as u64, |sum, (_, length)| sum.saturating_add(length))
     }
 
+    /// Returns how many bytes a hit gives back: the transcript with its framing, and output files.
+    pub fn given(&self) -> u64 {
+        let inline = match &self.transcript {
+            Transcript::Inline(bytes) => bytes.len() as u64,
+            Transcript::Blob { .. } => 0,
+        };
+        inline + self.blobs().map(|(_, length)| length).sum::<u64>()
+    }
+
     /// Returns the blobs it needs, with their lengths in bytes.
     pub fn blobs(&self) -> impl Iterator<Item = (Digest, u64)> {
         let transcript = match self.transcript {

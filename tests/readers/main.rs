@@ -285,7 +285,7 @@ fn journals() {
         let records = check("a journal", &bytes, || journal::records(&bytes).collect::<Vec<_>>());
         assert!(records.len() <= bytes.len() / journal::Record::LENGTH);
     });
-    mutated(&[[0_u8; 96].to_vec(), b"mjr1".repeat(24)], mutations(), |bytes| {
+    mutated(&[[0_u8; 160].to_vec(), b"mjr2".repeat(40)], mutations(), |bytes| {
         let bytes = bytes.repeat(50);
         check("a journal of rubbish", &bytes, || journal::records(&bytes).collect::<Vec<_>>());
     });
@@ -306,17 +306,25 @@ fn leases() {
         contents.push(fs::read(&path).unwrap());
     }
     mutated(&contents, mutations(), |bytes| {
-        fs::write(&path, &bytes).unwrap();
+        fs::write(&path, "").unwrap();
         let holder = File::open(&path).unwrap();
         holder.lock().unwrap();
         check("a lease", &bytes, || {
             let Ok(Taken::Held(waiter)) = Lease::take(&path) else { panic!("it is held") };
+            // Now: a verdict that was there before answers nobody.
+            fs::write(&path, &bytes).unwrap();
             let _ = (waiter.holder(), waiter.is_stuck());
             holder.unlock().unwrap();
             assert!(waiter.wait(Duration::from_secs(60)).unwrap());
             let verdict = waiter.verdict();
             let transcript = waiter.into_transcript();
             assert!(transcript.is_none() || verdict.is_some());
+            // Its file is locked.
+            drop(transcript);
+            holder.lock().unwrap();
+            let Ok(Taken::Held(late)) = Lease::take(&path) else { panic!("it is held") };
+            assert!(late.verdict().is_none() && late.into_transcript().is_none());
+            holder.unlock().unwrap();
         });
         // Whoever comes next begins anew.
         assert!(matches!(Lease::take(&path), Ok(Taken::Ours(_))));
@@ -360,7 +368,7 @@ fn the_fold_and_the_index_over_damaged_files() {
         let mut index = Index::open(&store, Timestamp(1 << 60)).unwrap();
         index.rows().unwrap();
         index.total().unwrap();
-        index.tallies().unwrap();
+        index.counts(None).unwrap();
     });
 }
 
