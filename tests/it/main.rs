@@ -4,6 +4,7 @@
 
 mod chaos;
 mod check;
+mod config;
 mod crash;
 mod crowd;
 mod damage;
