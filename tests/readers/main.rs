@@ -405,6 +405,7 @@ fn the_fold_and_the_index_over_damaged_files() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "a project is looked for from where the process is")]
 fn configuration() {
     let directory = std::env::temp_dir().join(format!("memo-readers-{}-config", std::process::id()));
     let _ = fs::remove_dir_all(&directory);
