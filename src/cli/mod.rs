@@ -138,7 +138,7 @@ fn subcommand<T: Args + FromArgMatches>(name: &'static str, words: &[OsString]) 
         Err(error) => {
             return match error.kind() {
                 ErrorKind::DisplayHelp => print::print(&error.render().to_string()).map(|()| None),
-                ErrorKind::UnknownArgument => Err(mistaken::mistaken(name, words)),
+                ErrorKind::UnknownArgument => Err(mistaken::mistaken(name, words, &error)),
                 _ => Err(usage::explain(&error, Kind::Usage)),
             };
         }

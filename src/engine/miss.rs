@@ -25,6 +25,7 @@ use crate::sys::process::{Ended, is_scarcity};
 use crate::sys::signal;
 
 use super::hit::undelivered;
+use super::note::note_given_up;
 use super::standard_input::{Given, How};
 use super::wait::{HELD, Turn};
 use super::{
@@ -100,13 +101,19 @@ impl Call<'_> {
     /// passed on.
     fn give_up(self, given: Given, why: Unrecorded) -> Result<Exit, Error> {
         if !matches!(given.how, How::Stream { ahead: Some(_), .. }) {
+            note_given_up(&self.request, &self.store, Some(&self.missed), &why);
             return unrecorded(self.request, why, self.ui);
         }
         self.ui.verbose(format_args!("miss: {}", self.missed));
         say_unrecorded(&why, self.ui);
         let nowhere = Spooling { lease: RefCell::new(None), temporary: RefCell::new(None) };
         match self.capture(given, &nowhere)? {
-            Captured::Ran(ran, _) => self.exit(&ran),
+            Captured::Ran(ran, _) => {
+                if !matches!(why, Unrecorded::Store(_)) {
+                    self.note_miss(None, &ran, Some(&why));
+                }
+                self.exit(&ran)
+            }
             Captured::Failed(error) => Err(error),
         }
     }

@@ -8,6 +8,7 @@ mod hit;
 mod learned;
 mod left;
 mod miss;
+mod note;
 mod record;
 mod standard_input;
 mod wait;
@@ -37,6 +38,7 @@ use crate::sys::process::{Launch, is_not_found, is_too_long};
 use crate::sys::signal;
 use crate::sys::startup::Inherited;
 use crate::ui::Ui;
+use note::note_given_up;
 
 /// How memo ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,6 +120,7 @@ pub fn run(request: Request<'_>, store: Result<Store, Trouble>, ui: &Ui) -> Resu
         }
     };
     if let Some(why) = request.keyless {
+        note_given_up(&request, &store, None, why);
         return unrecorded(request, why.clone(), ui);
     }
     let started = Cell::new(false);
@@ -274,6 +277,8 @@ struct Call<'a> {
     request: Request<'a>,
     store: Store,
     ui: &'a Ui,
+    /// When the call began.
+    began: Timestamp,
     keys: Keys,
     /// What the words may name, but for declared inputs and outputs.
     candidates: Vec<PathBuf>,
@@ -308,6 +313,7 @@ impl<'a> Call<'a> {
             digests: Digests::new(&store),
             store,
             ui,
+            began: (request.now)(),
             candidates,
             hidden,
             missed: Missed::NeverSeen,
@@ -318,7 +324,7 @@ impl<'a> Call<'a> {
 
     fn answer(mut self) -> Result<Exit, Error> {
         if let Some(both) = self.output_that_is_input() {
-            return unrecorded(self.request, Unrecorded::OutputIsInput(both), self.ui);
+            return self.unlooked(Unrecorded::OutputIsInput(both));
         }
         let found = if self.request.options.mode == Mode::Refresh {
             self.missed = Missed::Refresh;
@@ -329,8 +335,14 @@ impl<'a> Call<'a> {
         match found {
             Ok(standard_input::Looked::Hit(exit)) => exit,
             Ok(standard_input::Looked::Miss(given)) => self.miss(given),
-            Err(why) => unrecorded(self.request, why, self.ui),
+            Err(why) => self.unlooked(why),
         }
+    }
+
+    /// Runs the command in memo's own place, where nothing can be looked up.
+    fn unlooked(self, why: Unrecorded) -> Result<Exit, Error> {
+        note_given_up(&self.request, &self.store, None, &why);
+        unrecorded(self.request, why, self.ui)
     }
 
     fn output_that_is_input(&self) -> Option<PathBuf> {

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod ccache;
 mod chaos;
 mod check;
 mod config;
@@ -14,6 +15,7 @@ mod gc;
 mod generated;
 mod hit;
 mod input;
+mod just;
 mod key;
 mod output;
 mod outside;
@@ -26,6 +28,7 @@ mod reuse;
 mod sandbox;
 mod signals;
 mod stdin;
+mod takeover;
 mod tidy;
 mod trouble;
 mod words;
