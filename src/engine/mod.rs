@@ -226,6 +226,7 @@ fn bad_input(request: Request<'_>, bad: BadInput, ui: &Ui) -> Result<Unrecorded,
     let place = bad.input.place.display();
     let why = match bad.why {
         Unobservable::Io { source, .. } => system_text(&source),
+        Unobservable::Special { what, .. } => format!("{what} has no content that could be keyed"),
         why => why.to_string(),
     };
     ui.warning(
