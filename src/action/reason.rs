@@ -178,7 +178,7 @@ pub enum Unrecorded {
     TooLarge,
     /// What is to be hashed cannot be found out.
     Unkeyed(String),
-    /// The command is a build driver, and nothing says what it depends on.
+    /// The command, by its program's name, is a build driver, and nothing says what it depends on.
     BuildDriver(String),
 }
 
@@ -270,7 +270,7 @@ impl fmt::Display for Unrecorded {
             | Self::OutputMissing(path)
             | Self::OutputIsInput(path) => write!(f, ": `{}`", path.display()),
             Self::Store(why) | Self::Unkeyed(why) => write!(f, ": {why}"),
-            Self::BuildDriver(pattern) => write!(f, ": `{pattern}`"),
+            Self::BuildDriver(program) => write!(f, ": `{program}`"),
             Self::Stdin(why) => write!(f, ": {why}"),
             _ => Ok(()),
         }

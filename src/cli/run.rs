@@ -195,16 +195,19 @@ pub fn run(args: RunArgs, config: Config, around: &Surroundings, ui: &Ui) -> Res
     };
     let Made { action, options, unkeyed } = made;
     let driver = || {
-        let pattern = config.build_driver(line).filter(|_| !says_what_it_depends_on(&action))?;
-        Some(Unrecorded::BuildDriver(pattern.text()))
+        config.build_driver(line).filter(|_| !says_what_it_depends_on(&action))?;
+        Some(Unrecorded::BuildDriver(Path::new(first).file_name()?.display().to_string()))
     };
     let keyless = trouble.or(unkeyed).or_else(driver);
     let variables: Vec<(OsString, OsString)> =
         around.environment.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    // What was typed as well is the call's own.
+    let only_ruled: Vec<OsString> =
+        ruled.gives.input.iter().filter(|text| !args.input.contains(text)).cloned().collect();
     let request = Request {
         action: &action,
         keyless: keyless.as_ref(),
-        ruled: &Inputs::parse(&ruled.gives.input),
+        ruled: &Inputs::parse(&only_ruled),
         program: &program,
         environment: &variables,
         search_path,

@@ -16,6 +16,7 @@ mod wait;
 pub use wait::HELD;
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -225,6 +226,7 @@ fn bad_input(request: Request<'_>, bad: BadInput, ui: &Ui) -> Result<Unrecorded,
     let place = bad.input.place.display();
     let why = match bad.why {
         Unobservable::Io { source, .. } => system_text(&source),
+        Unobservable::Special { what, .. } => format!("{what} has no content that could be keyed"),
         why => why.to_string(),
     };
     ui.warning(
@@ -373,9 +375,8 @@ impl<'a> Call<'a> {
         }
     }
 
-    fn is_declared(&self, path: &Path) -> bool {
-        self.request.action.outputs.iter().any(|output| output == path)
-            || self.candidates.iter().any(|candidate| candidate == path)
+    fn declared(&self) -> BTreeSet<&Path> {
+        self.request.action.outputs.iter().chain(&self.candidates).map(PathBuf::as_path).collect()
     }
 }
 

@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod ccache;
 mod chaos;
 mod check;
+mod config;
 mod crash;
 mod crowd;
 mod damage;
@@ -13,6 +15,7 @@ mod gc;
 mod generated;
 mod hit;
 mod input;
+mod just;
 mod key;
 mod output;
 mod outside;
