@@ -28,6 +28,10 @@ pub enum Missed {
     Damaged(String),
     /// `--refresh` asked for a run.
     Refresh,
+    /// What was recorded is older than `--stale`, and is refreshed behind.
+    Stale,
+    /// `--check` failed, and how.
+    CheckFailed(String),
     /// The store is switched off.
     ModeOff,
     /// Standard input can not be known before it has been read.
@@ -48,9 +52,17 @@ impl Missed {
             Self::OtherOptions => "other-options",
             Self::Damaged(_) => "damaged",
             Self::Refresh => "refresh",
+            Self::Stale => "stale",
+            Self::CheckFailed(_) => "check-failed",
             Self::ModeOff => "mode-off",
             Self::Stdin => "stdin",
         }
+    }
+
+    /// Returns whether the run is wanted although there is an outcome whose observations hold: that one is to be
+    /// replaced, not to be used.
+    pub fn replaces(&self) -> bool {
+        matches!(self, Self::Refresh | Self::Stale | Self::CheckFailed(_))
     }
 
     /// Returns the number that stands for the reason in the journal; 0 stands for none.
@@ -68,6 +80,8 @@ impl Missed {
             Self::Refresh => 10,
             Self::ModeOff => 11,
             Self::Stdin => 12,
+            Self::Stale => 13,
+            Self::CheckFailed(_) => 14,
         }
     }
 }
@@ -81,7 +95,7 @@ impl fmt::Display for Missed {
             | Self::InputAppeared(path)
             | Self::InputGone(path)
             | Self::TreeChanged(path) => write!(f, ": `{}`", path.display()),
-            Self::Damaged(what) => write!(f, ": {what}"),
+            Self::Damaged(what) | Self::CheckFailed(what) => write!(f, ": {what}"),
             _ => Ok(()),
         }
     }

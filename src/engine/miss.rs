@@ -70,19 +70,7 @@ impl Call<'_> {
         };
         fault::point("miss.observed");
         self.ui.verbose(format_args!("miss: {}", self.missed));
-        let run = Spooling { lease: RefCell::new(lease), temporary: RefCell::new(None) };
-        let (mut ran, how) = match self.capture(given, &run)? {
-            Captured::Ran(ran, how) => (*ran, how),
-            Captured::Failed(error) => return Err(error),
-        };
-        fault::point("miss.ran");
-        let exit = self.exit(&ran);
-        let transcript = std::mem::replace(&mut ran.transcript, Spooled::TooLarge);
-        let recorded = self.record(before, &ran, transcript, &how, run, generation);
-        self.digests.keep();
-        if recorded.is_ok() {
-            gc::after_commit(&self.store, (self.request.now)(), Limits::new(self.request.options.max_size));
-        }
+        let (exit, recorded) = self.run_and_record(given, lease, before, generation)?;
         if let Err(why) = recorded {
             if let Unrecorded::Store(trouble) = &why {
                 self.ui.warning(
@@ -94,6 +82,34 @@ impl Call<'_> {
             }
         }
         exit
+    }
+
+    /// Runs the command, and records it unless there is a reason not to.
+    ///
+    /// # Errors
+    /// Those of starting it.
+    pub(super) fn run_and_record(
+        &self,
+        given: Given,
+        lease: Option<Lease>,
+        before: Before,
+        generation: u64,
+    ) -> Result<(Result<Exit, Error>, Result<(), Unrecorded>), Error> {
+        let run = Spooling { lease: RefCell::new(lease), temporary: RefCell::new(None) };
+        let (mut ran, how) = match self.capture(given, &run)? {
+            Captured::Ran(ran, how) => (*ran, how),
+            Captured::Failed(error) => return Err(error),
+        };
+        fault::point("miss.ran");
+        let exit = self.exit(&ran);
+        let transcript = std::mem::replace(&mut ran.transcript, Spooled::TooLarge);
+        let recorded = self.record(before, &ran, transcript, &how, run, generation);
+        self.digests.keep();
+        if recorded.is_ok() {
+            let limits = Limits::new(self.request.options.max_size);
+            gc::after_commit(&self.store, (self.request.now)(), limits);
+        }
+        Ok((exit, recorded))
     }
 
     /// Runs the command in memo's own place, unless some of its stdin was read ahead: then that has to be
@@ -112,7 +128,7 @@ impl Call<'_> {
     }
 
     /// Observes what the run depends on; the inner error is why it cannot be recorded.
-    fn before(&self) -> Result<Result<Before, Unrecorded>, Error> {
+    pub(super) fn before(&self) -> Result<Result<Before, Unrecorded>, Error> {
         let mut scene = self.scene();
         let mut observations = Vec::new();
         if let Some(path) = &self.request.action.program {
@@ -137,7 +153,7 @@ impl Call<'_> {
         let read_ahead = matches!(given.how, How::Stream { ahead: Some(_), .. });
         let failed = |error: &std::io::Error| {
             // The command may need less than the pipes and the process of a capture.
-            let error = if is_scarcity(error) && !read_ahead {
+            let error = if is_scarcity(error) && !read_ahead && !self.behind {
                 become_command(self.request)
             } else {
                 not_started(self.request, error)
