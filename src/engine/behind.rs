@@ -47,7 +47,7 @@ impl std::fmt::Display for Done {
         match self {
             Self::Started => f.write_str("it is refreshed behind"),
             Self::UnderWay => f.write_str("it is being refreshed"),
-            Self::Full(jobs) => write!(f, "not refreshed now: {jobs} refreshes are running"),
+            Self::Full(jobs) => write!(f, "not refreshed now: no more than {jobs} at a time"),
             Self::Failed(failure, now) => {
                 let age = duration::Shown(now.since(failure.when).unwrap_or_default());
                 write!(f, "not refreshed now: that failed {age} ago: {}", failure.why)

@@ -17,7 +17,10 @@ use crate::exec::feed::Feed;
 use crate::exec::transcript::{Spool, Spooled};
 use crate::fault;
 use crate::store::Store;
-use crate::store::gc::{self, retention::Limits};
+use crate::store::gc::{
+    self,
+    retention::{Limits, MostEntries},
+};
 use crate::store::lease::Lease;
 use crate::store::temporary::Temporary;
 use crate::store::verdict::Verdict;
@@ -106,8 +109,9 @@ impl Call<'_> {
         let recorded = self.record(before, &ran, transcript, &how, run, generation);
         self.digests.keep();
         if recorded.is_ok() {
-            let limits = Limits::new(self.request.options.max_size);
-            gc::after_commit(&self.store, (self.request.now)(), limits);
+            let options = self.request.options;
+            let group = options.max_entries.map(|entries| MostEntries { group: &options.group, entries });
+            gc::after_commit(&self.store, (self.request.now)(), Limits::new(options.max_size), group);
         }
         Ok((exit, recorded))
     }
