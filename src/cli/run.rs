@@ -5,7 +5,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::{Args, ValueEnum, ValueHint, value_parser};
+use clap::{Args, ValueEnum, ValueHint};
 
 use crate::action::environment::choose;
 use crate::action::input::Inputs;
@@ -126,7 +126,7 @@ pub struct RunArgs {
     pub only_cached: bool,
 
     /// Keep so many results of the group, those used last
-    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..), value_hint = ValueHint::Other, help_heading = "Bound")]
+    #[arg(long, value_name = "N", value_parser = some, value_hint = ValueHint::Other, help_heading = "Bound")]
     pub max_entries: Option<u64>,
 
     /// Keep the store no larger than this: 500M, 2GiB
@@ -295,6 +295,12 @@ fn parse_ttl(text: &str) -> Result<Option<Duration>, Error> {
         };
         Error::new(Kind::Failed, format_args!("{what}; the command was not run")).hint(bad.hint())
     })
+}
+
+/// Reads a number of things of which there must be at least one.
+fn some(text: &str) -> Result<u64, String> {
+    let number = text.parse().ok().filter(|number| *number > 0);
+    number.ok_or_else(|| "expected a number from 1 up".to_owned())
 }
 
 /// Reads `--stale`; an outcome that is that old must still be there to be served.

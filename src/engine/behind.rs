@@ -182,8 +182,7 @@ impl Call<'_> {
             Err(error) => return Some(error.to_string()),
         };
         match self.run_and_record(given, Some(lease), before, generation) {
-            Ok((_, Ok(()))) => None,
-            Ok((_, Err(why))) => Some(why.to_string()),
+            Ok(done) => done.recorded.err().map(|why| why.to_string()),
             Err(error) => Some(error.to_string()),
         }
     }

@@ -73,7 +73,7 @@ impl Call<'_> {
         };
         fault::point("miss.observed");
         self.ui.verbose(format_args!("miss: {}", self.missed));
-        let (exit, recorded) = self.run_and_record(given, lease, before, generation)?;
+        let Done { exit, recorded } = self.run_and_record(given, lease, before, generation)?;
         if let Err(why) = recorded {
             if let Unrecorded::Store(trouble) = &why {
                 self.ui.warning(
@@ -97,7 +97,7 @@ impl Call<'_> {
         lease: Option<Lease>,
         before: Before,
         generation: u64,
-    ) -> Result<(Result<Exit, Error>, Result<(), Unrecorded>), Error> {
+    ) -> Result<Done, Error> {
         let run = Spooling { lease: RefCell::new(lease), temporary: RefCell::new(None) };
         let (mut ran, how) = match self.capture(given, &run)? {
             Captured::Ran(ran, how) => (*ran, how),
@@ -113,7 +113,7 @@ impl Call<'_> {
             let group = options.max_entries.map(|entries| MostEntries { group: &options.group, entries });
             gc::after_commit(&self.store, (self.request.now)(), Limits::new(options.max_size), group);
         }
-        Ok((exit, recorded))
+        Ok(Done { exit, recorded })
     }
 
     /// Runs the command in memo's own place, unless some of its stdin was read ahead: then that has to be
@@ -204,6 +204,14 @@ impl Call<'_> {
             Ended::Exit(code) => Exit::Code(code),
         })
     }
+}
+
+/// What came of a run.
+pub(super) struct Done {
+    /// How memo ends.
+    pub(super) exit: Result<Exit, Error>,
+    /// Whether it was recorded, or why not.
+    pub(super) recorded: Result<(), Unrecorded>,
 }
 
 /// Where the transcript of a run is written.
