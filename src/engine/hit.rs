@@ -10,7 +10,6 @@ use crate::exec::key_command;
 use crate::replay::outputs::{self, Place, Staged};
 use crate::replay::streams::{self, Replayed, Source};
 use crate::store::Renewal;
-use crate::store::journal::{Event, Record};
 use crate::store::manifest::{Entry, Manifest};
 use crate::store::outcome::{Outcome, Transcript};
 use crate::sys::startup::Inherited;
@@ -118,7 +117,8 @@ impl Call<'_> {
         let staged = if outcome.outputs.is_empty() {
             Staged::default()
         } else {
-            let declared = |path: &std::path::Path| self.is_declared(path);
+            let paths = self.declared();
+            let declared = |path: &std::path::Path| paths.contains(path);
             let place = Place { declared: &declared, newest_input, mask: file::creation_mask() };
             outputs::stage(&outcome.outputs, &self.store.blobs, place)
                 .map_err(|error| damaged(error.to_string()))?
@@ -147,11 +147,7 @@ impl Call<'_> {
         self.started.set(true);
         crate::fault::point("replay.streams");
         let replayed = streams::replay(&source);
-        let saved = u64::try_from(outcome.duration.as_nanos()).unwrap_or(u64::MAX);
-        let record =
-            Record { event: Event::Hit, reason: 0, time: now, key, outcome: entry.id, amount: saved };
-        // A store that takes no records still answers.
-        let _ = self.store.journal.append(&record);
+        self.note_hit(&key, entry.id, &outcome);
         crate::fault::point("replay.done");
         if self.request.options.mode != Mode::ReadOnly {
             self.digests.keep();
