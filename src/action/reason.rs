@@ -26,6 +26,8 @@ pub enum Missed {
     OtherOptions,
     /// What was recorded is not what its name says.
     Damaged(String),
+    /// Something stands where an output is to be put back, and is not known as memo's.
+    InTheWay(PathBuf),
     /// `--refresh` asked for a run.
     Refresh,
     /// The store is switched off.
@@ -47,6 +49,7 @@ impl Missed {
             Self::Expired => "expired",
             Self::OtherOptions => "other-options",
             Self::Damaged(_) => "damaged",
+            Self::InTheWay(_) => "output-in-the-way",
             Self::Refresh => "refresh",
             Self::ModeOff => "mode-off",
             Self::Stdin => "stdin",
@@ -68,6 +71,7 @@ impl Missed {
             Self::Refresh => 10,
             Self::ModeOff => 11,
             Self::Stdin => 12,
+            Self::InTheWay(_) => 20,
         }
     }
 }
@@ -80,7 +84,8 @@ impl fmt::Display for Missed {
             | Self::InputChanged(path)
             | Self::InputAppeared(path)
             | Self::InputGone(path)
-            | Self::TreeChanged(path) => write!(f, ": `{}`", path.display()),
+            | Self::TreeChanged(path)
+            | Self::InTheWay(path) => write!(f, ": `{}`", path.display()),
             Self::Damaged(what) => write!(f, ": {what}"),
             _ => Ok(()),
         }
@@ -102,8 +107,12 @@ pub enum Unrecorded {
     SpecialWord(PathBuf),
     /// A word names a directory with too many entries.
     TreeTooLarge(PathBuf),
-    /// A declared output was not made, or is no regular file.
+    /// A declared output was not made.
     OutputMissing(PathBuf),
+    /// A declared output is something that memo does not keep, and what.
+    OutputSpecial(PathBuf, &'static str),
+    /// With `--strict`: the run left something new beside its declared outputs.
+    UndeclaredOutput(PathBuf),
     /// A declared output is an input too.
     OutputIsInput(PathBuf),
     /// Whoever read the output went away.
@@ -137,6 +146,8 @@ impl Unrecorded {
             Self::SpecialWord(_) => "special-word",
             Self::TreeTooLarge(_) => "tree-too-large",
             Self::OutputMissing(_) => "output-missing",
+            Self::OutputSpecial(..) => "output-special",
+            Self::UndeclaredOutput(_) => "undeclared-output",
             Self::OutputIsInput(_) => "output-is-input",
             Self::ReaderGone => "reader-gone",
             Self::PipeHeld => "pipe-held",
@@ -161,6 +172,9 @@ impl Unrecorded {
                 "name what is read, `-i '{}/*.c'`, and leave the rest to you with `--no-auto`",
                 shown(path)
             )),
+            Self::UndeclaredOutput(path) => {
+                Some(format!("if it is an output, say so: `-o {}`", shown(path)))
+            }
             Self::SpecialWord(_) => Some("`--no-auto` keys by the words alone".to_owned()),
             _ => None,
         }
@@ -178,7 +192,9 @@ impl fmt::Display for Unrecorded {
             | Self::SpecialWord(path)
             | Self::TreeTooLarge(path)
             | Self::OutputMissing(path)
+            | Self::UndeclaredOutput(path)
             | Self::OutputIsInput(path) => write!(f, ": `{}`", path.display()),
+            Self::OutputSpecial(path, what) => write!(f, ": `{}` is {what}", path.display()),
             Self::Store(why) | Self::Unkeyed(why) => write!(f, ": {why}"),
             Self::Stdin(why) => write!(f, ": {why}"),
             _ => Ok(()),

@@ -4,9 +4,10 @@ use std::cell::RefCell;
 use std::ffi::{CString, OsStr};
 use std::fs::File;
 use std::io::{Seek, SeekFrom};
+use std::path::Path;
 
 use crate::action::key::ActionKey;
-use crate::action::observation::Observation;
+use crate::action::observation::{Observation, Subject};
 use crate::action::program;
 use crate::action::reason::Unrecorded;
 use crate::action::words::Snapshot;
@@ -25,6 +26,7 @@ use crate::sys::process::{Ended, is_scarcity};
 use crate::sys::signal;
 
 use super::hit::undelivered;
+use super::left::Places;
 use super::standard_input::{Given, How};
 use super::wait::{HELD, Turn};
 use super::{
@@ -35,6 +37,7 @@ use super::{
 pub(super) struct Before {
     pub(super) observations: Vec<Observation>,
     pub(super) words: Snapshot,
+    pub(super) places: Places,
 }
 
 impl Call<'_> {
@@ -121,8 +124,16 @@ impl Call<'_> {
                 Err(error) => return Ok(Err(Unrecorded::Unkeyed(error.to_string()))),
             }
         }
-        observations.extend(self.request.action.inputs.observe(&mut scene).map_err(bad_input)?);
-        Ok(Snapshot::take(&self.candidates, &mut scene).map(|words| Before { observations, words }))
+        let inputs = self.request.action.inputs.observe(&mut scene).map_err(bad_input)?;
+        let outputs = &self.request.action.outputs;
+        let is_output = |path: &&Path| outputs.holds(path, self.request.directory);
+        let selected = inputs.iter().filter(|input| matches!(input.subject, Subject::Input(_) | Subject::Link(_)));
+        if let Some(both) = selected.map(|input| input.subject.path()).find(is_output) {
+            return Ok(Err(Unrecorded::OutputIsInput(both.to_owned())));
+        }
+        observations.extend(inputs);
+        Ok(Snapshot::take(&self.candidates, &mut scene)
+            .and_then(|words| Ok(Before { observations, words, places: self.places()? })))
     }
 
     fn capture(&self, given: Given, run: &Spooling) -> Result<Captured, Error> {

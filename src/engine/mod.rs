@@ -38,6 +38,9 @@ use crate::sys::signal;
 use crate::sys::startup::Inherited;
 use crate::ui::Ui;
 
+/// How many files `-v` names of those that are not restored, or not removed.
+const MOST_NAMED: usize = 10;
+
 /// How memo ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
@@ -56,6 +59,8 @@ pub struct Options {
     pub ttl: Option<Duration>,
     /// Exit statuses that are kept.
     pub cache_exit: ExitCodes,
+    /// Whether a run that leaves something new beside its declared outputs is not kept.
+    pub strict: bool,
     /// Whether a miss is an error.
     pub only_cached: bool,
     /// The group.
@@ -265,14 +270,12 @@ struct Call<'a> {
 impl<'a> Call<'a> {
     fn new(request: Request<'a>, store: Store, ui: &'a Ui, started: &'a Cell<bool>) -> Self {
         let action = request.action;
-        let outputs: Vec<PathBuf> =
-            action.outputs.iter().map(|path| normal(path, request.directory)).collect();
+        let outputs = action.outputs.paths(request.directory);
         let inputs = action.inputs.paths(request.directory);
         let mut candidates = if action.auto { words::candidates(&action.words) } else { Vec::new() };
         let at = |path: &Path| normal(path, request.directory);
         candidates.retain(|path| {
-            let path = at(path);
-            !outputs.contains(&path) && !inputs.contains(&path)
+            !action.outputs.holds(path, request.directory) && !inputs.contains(&at(path))
         });
         let paths = outputs.into_iter().chain(candidates.iter().map(|path| at(path))).collect();
         let hidden = Hidden { store: store.id(), paths, streams: stream_files() };
@@ -307,10 +310,17 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// Returns a declared input that is declared as an output too; what a directory or glob selects is known
+    /// only when it is observed.
     fn output_that_is_input(&self) -> Option<PathBuf> {
-        let inputs = self.request.action.inputs.paths(self.request.directory);
-        let is_input = |path: &&PathBuf| inputs.contains(&normal(path, self.request.directory));
-        self.request.action.outputs.iter().find(is_input).cloned()
+        let (action, directory) = (self.request.action, self.request.directory);
+        if action.outputs.is_empty() {
+            return None;
+        }
+        action.inputs.paths(directory).into_iter().find_map(|input| {
+            let held = action.outputs.holds(&input, directory);
+            held.then(|| input.strip_prefix(directory).map_or(input.clone(), Path::to_owned))
+        })
     }
 
     /// Returns the keys under which a call with this stdin may be recorded. On `/dev/null` it cannot be
@@ -334,11 +344,6 @@ impl<'a> Call<'a> {
             known: Some(&self.digests),
             hashed: 0,
         }
-    }
-
-    fn is_declared(&self, path: &Path) -> bool {
-        self.request.action.outputs.iter().any(|output| output == path)
-            || self.candidates.iter().any(|candidate| candidate == path)
     }
 }
 

@@ -9,6 +9,7 @@ use crate::action::identity::{Identity, Timestamp};
 use crate::store::index::Index;
 use crate::store::lease::Lease;
 use crate::store::location::Trouble;
+use crate::store::restores::Restores;
 use crate::store::{Store, blocks_on_disk, clear};
 use crate::sys::file::is_absent;
 use crate::sys::process;
@@ -36,7 +37,16 @@ pub struct Leftover {
     pub(crate) bytes: u64,
     /// When it was last written to or wanted.
     modified: i64,
-    is_lease: bool,
+    kind: Kind,
+}
+
+/// What kind of file it is, which decides how it goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    File,
+    Lease,
+    /// The lock of a place at which outputs are put back.
+    Restore,
 }
 
 impl Leftover {
@@ -45,10 +55,13 @@ impl Leftover {
     /// # Errors
     /// [`Trouble`] when the system will not.
     pub(crate) fn remove(&self) -> Result<(), Trouble> {
-        if self.is_lease {
-            return Lease::remove_abandoned(&self.path)
-                .map(|_| ())
-                .map_err(|error| Trouble::io("remove", &self.path, error));
+        let removed = match self.kind {
+            Kind::File => None,
+            Kind::Lease => Some(Lease::remove_abandoned(&self.path).map(|_| ())),
+            Kind::Restore => Some(Restores::remove_abandoned(&self.path)),
+        };
+        if let Some(removed) = removed {
+            return removed.map_err(|error| Trouble::io("remove", &self.path, error));
         }
         // Somebody may have come to want it.
         match Identity::of_entry(&self.path) {
@@ -97,7 +110,7 @@ pub(super) fn find(
     Ok(leftovers)
 }
 
-/// Returns what killed processes have left: temporary files and leases.
+/// Returns what killed processes have left: temporary files, leases and locks of restores.
 pub(in crate::store) fn abandoned(store: &Store, now: Timestamp) -> Result<Vec<Leftover>, Trouble> {
     let mut leftovers = Vec::new();
     for (file, metadata) in files(&store.path().join("tmp"))? {
@@ -108,7 +121,12 @@ pub(in crate::store) fn abandoned(store: &Store, now: Timestamp) -> Result<Vec<L
     }
     for (file, metadata) in files(&store.path().join("leases"))? {
         if Lease::is_abandoned(&file.path()) {
-            leftovers.push(Leftover { is_lease: true, ..leftover(&file, &metadata) });
+            leftovers.push(Leftover { kind: Kind::Lease, ..leftover(&file, &metadata) });
+        }
+    }
+    for (file, metadata) in files(&store.path().join("restores"))? {
+        if Restores::is_abandoned(&file.path(), |metadata| is_older(metadata, now, GRACE)) {
+            leftovers.push(Leftover { kind: Kind::Restore, ..leftover(&file, &metadata) });
         }
     }
     Ok(leftovers)
@@ -123,7 +141,7 @@ fn maker(file: &DirEntry) -> Option<i32> {
 
 fn leftover(file: &DirEntry, metadata: &Metadata) -> Leftover {
     let modified = Identity::from(metadata).mtime;
-    Leftover { path: file.path(), bytes: blocks_on_disk(metadata), modified, is_lease: false }
+    Leftover { path: file.path(), bytes: blocks_on_disk(metadata), modified, kind: Kind::File }
 }
 
 /// Returns the regular files of a directory.
