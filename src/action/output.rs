@@ -69,7 +69,7 @@ impl Declared {
             return Some(if below.as_os_str().is_empty() { Cover::Itself } else { Cover::Below(below) });
         }
         let (root, pattern) = self.glob.as_ref()?;
-        let below = strip(path, root)?;
+        let below = strip(path, root).filter(|below| !below.as_os_str().is_empty())?;
         // A pattern that says `.git` means it.
         let git = below.components().any(|name| name.as_os_str() == ".git")
             && !pattern.windows(4).any(|part| part == b".git");
@@ -222,6 +222,7 @@ mod tests {
             ("**", "/etc/passwd", false),
             ("**", "../x", false),
             ("*", "", false),
+            ("out/**", "out", false),
             ("/t/*", "/t/x", true),
             ("/*", "/x", true),
             ("a[1]", "a[1]", true),

@@ -18,8 +18,8 @@ use crate::sys::directory::Directory;
 /// What was found besides.
 #[derive(Debug, Default)]
 pub(super) struct Extras {
-    /// What goes, with whether it is a directory; the content of one before it.
-    pub(super) gone: Vec<(At, bool, Identity)>,
+    /// What goes; what is in a directory before it.
+    pub(super) gone: Vec<(At, Identity)>,
     /// Where something goes that an output takes the place of.
     pub(super) cleared: HashSet<At>,
     /// What stays, by path.
@@ -90,14 +90,14 @@ impl Search<'_> {
                 match self.recorded.get(path.as_path()).map(|output| &output.content) {
                     Some(Content::Directory) => true,
                     // Something else is to take its place.
-                    Some(_) if clear => {
+                    Some(_) if clear && self.is_known(&path, &Content::Directory) => {
                         self.found.cleared.insert(at.clone());
-                        self.found.gone.push((at, true, entry));
+                        self.found.gone.push((at, entry));
                         false
                     }
-                    Some(_) => true,
+                    Some(_) => return Err(Refused::InTheWay(path)),
                     None if glob.is_none() && clear && self.is_known(&path, &Content::Directory) => {
-                        self.found.gone.push((at, true, entry));
+                        self.found.gone.push((at, entry));
                         false
                     }
                     None => {
@@ -137,7 +137,7 @@ impl Search<'_> {
             if in_the_way {
                 self.found.cleared.insert(at.clone());
             }
-            self.found.gone.push((at, false, entry));
+            self.found.gone.push((at, entry));
             return Ok(true);
         }
         if in_the_way {

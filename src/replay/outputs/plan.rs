@@ -161,9 +161,9 @@ impl<'a> Plan<'a> {
         for (number, declared) in &self.trees {
             search.through(*number, &self.grounds[*number], declared)?;
         }
-        for (at, is_directory, was) in std::mem::take(&mut search.found.gone) {
-            let name = if is_directory { None } else { Some(self.kept_name(at.ground)?) };
-            self.removes.push(Step::Remove { at, was, into: name });
+        for (at, was) in std::mem::take(&mut search.found.gone) {
+            let kept = self.kept_name(at.ground)?;
+            self.removes.push(Step::Remove { at, was, kept });
         }
         self.search = Some(search);
         Ok(())

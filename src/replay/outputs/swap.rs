@@ -14,9 +14,9 @@ use crate::store::restores::Held;
 /// One step of a restore.
 #[derive(Debug)]
 pub(super) enum Step {
-    /// Removes what an earlier outcome made: a file or link into the staging directory under this name, or an
-    /// empty directory.
-    Remove { at: At, was: Identity, into: Option<OsString> },
+    /// Removes what an earlier outcome made: a file, a link or an empty directory. It is kept under a name in the
+    /// staging directory until all is done.
+    Remove { at: At, was: Identity, kept: OsString },
     /// Makes a directory.
     Make(At),
     /// Gives new content its name: where nothing is, or over what is there, which is kept under a name in the
@@ -39,8 +39,6 @@ enum Undo {
     Remove(At),
     /// The directory that was made goes.
     Unmake(At),
-    /// The directory that was removed is made again, with this mode.
-    Remake(At, u32),
     /// The mode that was there comes back.
     SetMode(At, u32),
 }
@@ -93,17 +91,19 @@ impl Staged {
     fn take(&self, step: Step, ways: &mut Ways, undo: &mut Vec<Undo>) -> io::Result<()> {
         let directory = ways.at(&self.grounds, step.at())?;
         match step {
-            Step::Remove { at, was, into: None } => {
-                directory.remove_directory(at.name())?;
-                undo.push(Undo::Remake(at, was.permissions()));
-                ways.forget();
-            }
-            Step::Remove { at, was, into: Some(kept) } => {
+            Step::Remove { at, was, kept } => {
                 let staging = self.grounds[at.ground].staging.opened()?;
                 directory.move_new(at.name(), staging, &kept)?;
-                let found = staging.look(&kept)?;
-                undo.push(Undo::PutBack(at, kept));
-                is_still(&was, found.into())?;
+                undo.push(Undo::PutBack(at, kept.clone()));
+                if was.kind() != FileKind::Directory {
+                    is_still(&was, staging.look(&kept)?.into())?;
+                } else {
+                    if !staging.below(kept.as_ref())?.names()?.is_empty() {
+                        return Err(io::ErrorKind::DirectoryNotEmpty.into());
+                    }
+                    // What is open may be that very directory.
+                    ways.forget();
+                }
             }
             Step::Make(at) => {
                 directory.make_directory(at.name())?;
@@ -152,7 +152,7 @@ impl Staged {
         for undo in undo.into_iter().rev() {
             let ground = match &undo {
                 Undo::PutBack(at, _) | Undo::Exchange(at, _) | Undo::Remove(at) => at.ground,
-                Undo::Unmake(at) | Undo::Remake(at, _) | Undo::SetMode(at, _) => at.ground,
+                Undo::Unmake(at) | Undo::SetMode(at, _) => at.ground,
             };
             let keeps = matches!(undo, Undo::PutBack(..) | Undo::Exchange(..));
             if self.take_one_back(undo).is_err() && keeps {
@@ -182,11 +182,6 @@ impl Staged {
             }
             Undo::Remove(at) => ways.at(&self.grounds, &at)?.remove(at.name()),
             Undo::Unmake(at) => ways.at(&self.grounds, &at)?.remove_directory(at.name()),
-            Undo::Remake(at, mode) => {
-                let directory = ways.at(&self.grounds, &at)?;
-                directory.make_directory(at.name())?;
-                directory.set_mode(at.name(), mode)
-            }
             Undo::SetMode(at, mode) => ways.at(&self.grounds, &at)?.set_mode(at.name(), mode),
         }
     }
