@@ -373,7 +373,9 @@ mod tests {
                 inputs: Inputs::parse(
                     &self.some(2, |g| g.pick(&["a", "./a", "b", "n=a", "_n=a", "!a", "a/"]).into()),
                 ),
-                outputs: Outputs::parse(self.some(2, |g| g.pick(&paths)).into_iter().map(std::ffi::OsStr::new)),
+                outputs: Outputs::parse(
+                    self.some(2, |g| g.pick(&paths)).into_iter().map(std::ffi::OsStr::new),
+                ),
                 auto: self.below(2) == 0,
                 streams: self.pick(&[Streams::Separate, Streams::Merged]),
                 closed: [self.below(2) == 0, self.below(2) == 0],
@@ -401,7 +403,8 @@ mod tests {
         let key_commands: Vec<_> =
             action.key_commands.iter().filter(|(name, _)| hashed(name)).cloned().collect();
         let inputs: BTreeSet<Vec<u8>> = action.inputs.key_texts().into_iter().collect();
-        let outputs: BTreeSet<PathBuf> = action.outputs.iter().map(|declared| declared.place.clone()).collect();
+        let outputs: BTreeSet<PathBuf> =
+            action.outputs.iter().map(|declared| declared.place.clone()).collect();
         let rooted = action.directory.is_some() && action.root.is_some();
         let program = action.program.as_deref().map(|program| action.below_root(program).to_owned());
         (

@@ -89,7 +89,8 @@ fn strip<'a>(path: &'a Path, root: &Path) -> Option<&'a Path> {
         },
     };
     let plain = |name: &[u8]| !matches!(name, b"" | b"." | b"..");
-    let is_plain = below.is_empty() && !bytes(root).is_empty() || below.split(|&byte| byte == b'/').all(plain);
+    let is_plain =
+        below.is_empty() && !bytes(root).is_empty() || below.split(|&byte| byte == b'/').all(plain);
     is_plain.then(|| Path::new(OsStr::from_bytes(below)))
 }
 
@@ -192,8 +193,20 @@ mod tests {
             check_cover("./build//", path, true);
         }
         for path in [
-            "", ".", "buildx", "build/", "build//x", "build/../x", "build/./x", "build/x/..", "./build",
-            "/build", "/build/x", "x/build", "..", "build/..",
+            "",
+            ".",
+            "buildx",
+            "build/",
+            "build//x",
+            "build/../x",
+            "build/./x",
+            "build/x/..",
+            "./build",
+            "/build",
+            "/build/x",
+            "x/build",
+            "..",
+            "build/..",
         ] {
             check_cover("build", path, false);
         }

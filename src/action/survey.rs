@@ -111,8 +111,7 @@ impl Survey {
                 Ok(entry) => entry,
                 Err(error) => {
                     let path = error.path().unwrap_or(root).to_owned();
-                    let source =
-                        error.into_io_error().unwrap_or_else(|| io::Error::other("a loop of links"));
+                    let source = error.into_io_error().unwrap_or_else(|| io::Error::other("a loop of links"));
                     // One that went meanwhile, and a glob below what is not there.
                     if is_absent(&source) {
                         continue;
@@ -125,7 +124,8 @@ impl Survey {
                 walk.skip_current_dir();
                 continue;
             }
-            let path = if strip { entry.path().strip_prefix(".").unwrap_or(entry.path()) } else { entry.path() };
+            let path =
+                if strip { entry.path().strip_prefix(".").unwrap_or(entry.path()) } else { entry.path() };
             let identity = Identity::from(&metadata);
             if takes(path, &identity) {
                 self.entries.insert(path.to_owned(), identity);

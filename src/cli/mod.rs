@@ -6,6 +6,7 @@
 
 pub mod clear;
 pub mod completions;
+pub mod config;
 pub mod doctor;
 pub mod gc;
 pub mod json;
@@ -15,7 +16,9 @@ pub mod pattern;
 pub mod print;
 pub mod quote;
 pub mod run;
+pub mod stats;
 pub mod table;
+pub mod tally;
 mod usage;
 pub mod when;
 
@@ -37,7 +40,7 @@ use completions::CompletionsArgs;
 use run::{RunArgs, Surroundings};
 
 /// The subcommands, but for `run`.
-pub const SUBCOMMANDS: &[&str] = &["ls", "clear", "gc", "doctor", "completions"];
+pub const SUBCOMMANDS: &[&str] = &["ls", "clear", "stats", "gc", "doctor", "config", "completions"];
 
 /// Does what the command line asks for.
 pub fn main(mut words: impl Iterator<Item = OsString>) -> Exit {
@@ -51,8 +54,10 @@ pub fn main(mut words: impl Iterator<Item = OsString>) -> Exit {
     match subcommand.as_deref() {
         Some("ls") => subcommand_exit(list(&words[1..], &around)),
         Some("clear") => subcommand_exit(clear(&words[1..], &around)),
+        Some("stats") => subcommand_exit(count(&words[1..], &around)),
         Some("gc") => subcommand_exit(collect(&words[1..], &around)),
         Some("doctor") => subcommand_exit(examine(&words[1..], &around)),
+        Some("config") => subcommand_exit(configured(&words[1..], &around)),
         Some("completions") => subcommand_exit(complete(&words[1..])),
         Some("run") => {
             words.remove(0);
@@ -97,7 +102,14 @@ fn clear(words: &[OsString], around: &Surroundings) -> Result<u8, Error> {
     clear::check(words)?;
     let Some(args) = subcommand::<clear::ClearArgs>("clear", words)? else { return Ok(0) };
     let directory = around.place.directory.as_deref().unwrap_or(Path::new(""));
-    clear::clear(args, &store(around, &Ui::new(Talk::Normal))?, around.clock.now(), directory, None)
+    let (store, config) = store_and_config(around, &Ui::new(Talk::Normal))?;
+    clear::clear(&args, &store, &config, around.clock.now(), directory)
+}
+
+fn count(words: &[OsString], around: &Surroundings) -> Result<u8, Error> {
+    let Some(args) = subcommand::<stats::StatsArgs>("stats", words)? else { return Ok(0) };
+    let width = terminal::width(descriptor::standard(1));
+    stats::stats(&args, &store(around, &Ui::new(Talk::Normal))?, around.clock.now(), width)
 }
 
 fn collect(words: &[OsString], around: &Surroundings) -> Result<u8, Error> {
@@ -110,6 +122,14 @@ fn examine(words: &[OsString], around: &Surroundings) -> Result<u8, Error> {
     let Some(args) = subcommand::<doctor::DoctorArgs>("doctor", words)? else { return Ok(0) };
     let config = config(around, &Ui::new(Talk::Normal));
     doctor::doctor(&args, &config, process::user(), around.clock.now())
+}
+
+fn configured(words: &[OsString], around: &Surroundings) -> Result<u8, Error> {
+    let Some(args) = subcommand::<config::ConfigArgs>("config", words)? else { return Ok(0) };
+    let mut warnings = Vec::new();
+    let config = Config::load(&around.environment, &around.place, &mut |warning| warnings.push(warning));
+    let user_file = Config::user_file(&around.environment);
+    config::config(&args, &config, &warnings, user_file, &Ui::new(Talk::Normal))
 }
 
 fn complete(words: &[OsString]) -> Result<u8, Error> {
@@ -127,7 +147,7 @@ fn subcommand<T: Args + FromArgMatches>(name: &'static str, words: &[OsString]) 
         Err(error) => {
             return match error.kind() {
                 ErrorKind::DisplayHelp => print::print(&error.render().to_string()).map(|()| None),
-                ErrorKind::UnknownArgument => Err(mistaken::mistaken(name, words)),
+                ErrorKind::UnknownArgument => Err(mistaken::mistaken(name, words, &error)),
                 _ => Err(usage::explain(&error, Kind::Usage)),
             };
         }
@@ -172,7 +192,9 @@ pub fn tree() -> Command {
         .subcommand(RunArgs::augment_args(Command::new("run")).about("Run a command, or replay it"))
         .subcommand(ls::LsArgs::augment_args(Command::new("ls")))
         .subcommand(clear::ClearArgs::augment_args(Command::new("clear")))
+        .subcommand(stats::StatsArgs::augment_args(Command::new("stats")))
         .subcommand(gc::GcArgs::augment_args(Command::new("gc")))
         .subcommand(doctor::DoctorArgs::augment_args(Command::new("doctor")))
+        .subcommand(config::ConfigArgs::augment_args(Command::new("config")))
         .subcommand(CompletionsArgs::augment_args(Command::new("completions")))
 }

@@ -83,7 +83,8 @@ impl Call<'_> {
             self.check_kind(one)?;
         }
         // Before anything is copied: what is not kept shall not fill the disk meanwhile.
-        let lengths = stored.iter().map(|one| if one.entry.kind() == FileKind::File { one.entry.size } else { 0 });
+        let lengths =
+            stored.iter().map(|one| if one.entry.kind() == FileKind::File { one.entry.size } else { 0 });
         if lengths.fold(transcript, u64::saturating_add) > self.request.options.max_entry {
             return Err(Unrecorded::TooLarge);
         }
@@ -93,7 +94,8 @@ impl Call<'_> {
         let mask = file::creation_mask();
         // While they are read, nobody puts other ones in their place.
         let places: Vec<PathBuf> = before.counts.iter().map(|(place, _)| place.clone()).collect();
-        let held = self.store.restores.hold(&places).map_err(|error| Unrecorded::Store(system_text(&error)))?;
+        let held =
+            self.store.restores.hold(&places).map_err(|error| Unrecorded::Store(system_text(&error)))?;
         let outputs =
             stored.into_iter().map(|one| self.store_output(one, mask)).collect::<Result<Vec<_>, _>>()?;
         // Somebody may have done so while the command ran: it would not have seen it.
@@ -122,13 +124,14 @@ impl Call<'_> {
         }
         // A link that was there and that the run left alone leads to where the outputs are.
         let follow = |place: &Path, link: &Identity| before.survey.followed.get(place) == Some(link);
-        let now = Survey::take(&action.outputs, self.hidden.store, follow).map_err(|unseen| {
-            match unseen.source.kind() {
-                io::ErrorKind::PermissionDenied => {
-                    Unrecorded::OutputSpecial(unseen.path, "something that cannot be read")
-                }
-                _ => Unrecorded::InputChangedMeanwhile(unseen.path),
+        let now = Survey::take(&action.outputs, self.hidden.store, follow).map_err(|unseen| match unseen
+            .source
+            .kind()
+        {
+            io::ErrorKind::PermissionDenied => {
+                Unrecorded::OutputSpecial(unseen.path, "something that cannot be read")
             }
+            _ => Unrecorded::InputChangedMeanwhile(unseen.path),
         })?;
         for declared in action.outputs.iter().filter(|declared| declared.glob.is_none()) {
             if !now.entries.contains_key(&declared.place) {

@@ -27,6 +27,7 @@ use crate::sys::signal;
 
 use super::hit::undelivered;
 use super::left::Places;
+use super::note::note_given_up;
 use super::standard_input::{Given, How};
 use super::wait::{HELD, Turn};
 use super::{
@@ -103,13 +104,19 @@ impl Call<'_> {
     /// passed on.
     fn give_up(self, given: Given, why: Unrecorded) -> Result<Exit, Error> {
         if !matches!(given.how, How::Stream { ahead: Some(_), .. }) {
+            note_given_up(&self.request, &self.store, Some(&self.missed), &why);
             return unrecorded(self.request, why, self.ui);
         }
         self.ui.verbose(format_args!("miss: {}", self.missed));
         say_unrecorded(&why, self.ui);
         let nowhere = Spooling { lease: RefCell::new(None), temporary: RefCell::new(None) };
         match self.capture(given, &nowhere)? {
-            Captured::Ran(ran, _) => self.exit(&ran),
+            Captured::Ran(ran, _) => {
+                if !matches!(why, Unrecorded::Store(_)) {
+                    self.note_miss(None, &ran, Some(&why));
+                }
+                self.exit(&ran)
+            }
             Captured::Failed(error) => Err(error),
         }
     }
@@ -124,11 +131,15 @@ impl Call<'_> {
                 Err(error) => return Ok(Err(Unrecorded::Unkeyed(error.to_string()))),
             }
         }
-        let inputs = self.request.action.inputs.observe(&mut scene).map_err(bad_input)?;
+        let inputs = match self.request.action.inputs.observe(&mut scene) {
+            Ok(found) => found,
+            Err(bad) => return Ok(Err(bad_input(self.request, bad, self.ui)?)),
+        };
         let outputs = &self.request.action.outputs;
         let is_output = |path: &&Path| outputs.holds(path, self.request.directory);
-        let selected = inputs.iter().filter(|input| matches!(input.subject, Subject::Input(_) | Subject::Link(_)));
-        if let Some(both) = selected.map(|input| input.subject.path()).find(is_output) {
+        let is_content = |input: &&Observation| matches!(input.subject, Subject::Input(_) | Subject::Link(_));
+        let selected = inputs.iter().filter(is_content).map(|input| input.subject.path());
+        if let Some(both) = { selected }.find(is_output) {
             return Ok(Err(Unrecorded::OutputIsInput(both.to_owned())));
         }
         observations.extend(inputs);

@@ -202,12 +202,7 @@ impl Manifest {
 
     /// Adds an outcome in front; one with equal observations goes. Returns the bodies of outcomes that no
     /// longer stand in the manifest and need a file, and the names of those that went.
-    pub fn insert(
-        &mut self,
-        outcome: &Outcome,
-        observations: Vec<Observation>,
-        undeclared: bool,
-    ) -> Changed {
+    pub fn insert(&mut self, outcome: &Outcome, observations: Vec<Observation>, undeclared: bool) -> Changed {
         let (id, bytes) = outcome.encode();
         let mut places: HashMap<Subject, usize> =
             self.subjects.iter().enumerate().map(|(place, (subject, _))| (subject.clone(), place)).collect();
@@ -706,7 +701,11 @@ mod tests {
     #[test]
     fn a_manifest_with_a_root_moves_with_it() {
         let mut manifest = Manifest::new(key());
-        manifest.insert(&outcome(0), vec![content("/r/x", "1"), content("y", "1"), content("/usr/z", "1")], false);
+        manifest.insert(
+            &outcome(0),
+            vec![content("/r/x", "1"), content("y", "1"), content("/usr/z", "1")],
+            false,
+        );
         let moved =
             Manifest::decode(&manifest.encode(Some(Path::new("/r"))), &key(), Some(Path::new("/q"))).unwrap();
         let paths: Vec<_> = moved.observations(&moved.entries[0]).map(|(s, _)| s.path().to_owned()).collect();

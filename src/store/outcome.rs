@@ -224,7 +224,7 @@ impl Outcome {
             duration: r.duration()?,
             transcript: match r.byte()? {
                 0 => Transcript::Inline(r.bytes()?.to_vec()),
-                1 => Transcript::Blob { digest: r.digest()?, length: r.number()? },
+                1 => Transcript::Blob { digest: r.digest()?, length: length(&mut r)? },
                 _ => return Err(Malformed),
             },
             stdin: r.number()?,
@@ -237,7 +237,16 @@ impl Outcome {
 
     /// Returns how many bytes it takes in all.
     pub fn size(&self) -> u64 {
-        self.encode().1.len() as u64 + self.blobs().map(|(_, length)| length).sum::<u64>()
+        self.blobs().fold(self.encode().1.len() as u64, |sum, (_, length)| sum.saturating_add(length))
+    }
+
+    /// Returns how many bytes a hit gives back: the transcript with its framing, and output files.
+    pub fn given(&self) -> u64 {
+        let inline = match &self.transcript {
+            Transcript::Inline(bytes) => bytes.len() as u64,
+            Transcript::Blob { .. } => 0,
+        };
+        self.blobs().fold(inline, |sum, (_, length)| sum.saturating_add(length))
     }
 
     /// Returns the blobs it needs, with their lengths in bytes.
@@ -269,12 +278,17 @@ fn read_output(r: &mut Reader<'_>) -> Result<Output, Malformed> {
         mode: r.small()?,
         follows_mask: r.byte()? != 0,
         content: match r.byte()? {
-            0 => Content::File { digest: r.digest()?, length: r.number()? },
+            0 => Content::File { digest: r.digest()?, length: length(r)? },
             1 => Content::Link(r.bytes()?.to_vec()),
             2 => Content::Directory,
             _ => return Err(Malformed),
         },
     })
+}
+
+/// Reads the length of a file, which is no more than the largest offset.
+fn length(r: &mut Reader<'_>) -> Result<u64, Malformed> {
+    r.number()?.try_into().map(i64::cast_unsigned).map_err(|_| Malformed)
 }
 
 #[cfg(test)]
@@ -323,6 +337,18 @@ pub(crate) mod tests {
             outcome.outputs.push(Output { path, kind, content, mode: 0, follows_mask: false });
         }
         assert_eq!(Outcome::decode(&outcome.encode().1), Ok(outcome));
+    }
+
+    #[test]
+    fn lengths_that_no_file_has_and_large_sums_are_no_panic() {
+        let mut outcome = example();
+        let of = |length| Content::File { digest: Digest::of(b"x"), length };
+        let output = outcome.outputs.swap_remove(0);
+        outcome.outputs = vec![Output { content: of(i64::MAX as u64), ..output }; 3];
+        assert_eq!(Outcome::decode(&outcome.encode().1), Ok(outcome.clone()));
+        assert_eq!(outcome.size(), u64::MAX);
+        outcome.outputs[1].content = of(i64::MAX as u64 + 1);
+        assert_eq!(Outcome::decode(&outcome.encode().1), Err(Malformed));
     }
 
     #[test]

@@ -57,6 +57,8 @@ const MATRIX: &[(&str, &[Doing])] = &[
     ("prepare.file", &[First]),
     ("lease.locked", &[First, Record]),
     ("lease.taken", &[First, Fail]),
+    // Killed while it waits: tests/it/race.rs.
+    ("wait.tick", &[]),
     ("lease.verdict", &[First, Record, Fail]),
     ("lease.transcript", &[Fail]),
     ("lease.concluded", &[Record, Fail]),
@@ -95,6 +97,7 @@ const MATRIX: &[(&str, &[Doing])] = &[
     ("clear.leases", &[Clear, ClearSome]),
     ("clear.blobs", &[Clear, ClearSome]),
     ("clear.journal", &[Clear]),
+    ("generation.turn", &[First, Record, Piped, Clear, ClearSome, Collect, RecordFull, Mend]),
     ("gc.locked", &[Collect, RecordFull]),
     ("gc.folded", &[RecordFull]),
     ("gc.manifests", &[Collect, RecordFull]),
@@ -228,9 +231,7 @@ fn killed_at(point: &str, doing: Doing, (code, stdout): &(i32, String)) {
     let known = ["a".to_owned(), "b".to_owned(), "c".to_owned()];
     let left: Vec<_> = names(&sandbox.path("")).difference(&before).cloned().collect();
     // What is staged with a name is noted, and goes with the next restore or gc.
-    let staged = |name: &str| {
-        matches!(doing, Replay | ReplayTree | Rollback) && name.starts_with(".memo-")
-    };
+    let staged = |name: &str| matches!(doing, Replay | ReplayTree | Rollback) && name.starts_with(".memo-");
     assert!(left.iter().all(|name| known.contains(name) || staged(name)), "{place} leaves {left:?}");
     for name in known {
         // A run that was killed may have left what the command itself leaves then: an empty file.
@@ -242,7 +243,8 @@ fn killed_at(point: &str, doing: Doing, (code, stdout): &(i32, String)) {
 
     // Right, and at once: the deadline of `Caller` is what a stuck key meets.
     let again = Caller::start(&mut sandbox.shell(line)).end();
-    let staged: Vec<_> = names(&sandbox.path("")).into_iter().filter(|name| name.starts_with(".memo-")).collect();
+    let staged: Vec<_> =
+        names(&sandbox.path("")).into_iter().filter(|name| name.starts_with(".memo-")).collect();
     assert!(staged.is_empty(), "{place}, then again: {staged:?} stays");
     if doing == ReplayTree {
         let tree = sandbox.ok("find t | sort | tr '\\n' ' '; cat t/f t/new/x");
@@ -385,7 +387,11 @@ const CHANGES: [&str; 11] = [
 /// Functions that change something and have no point of their own, and why.
 const WITHOUT: &[(&str, &str, &str)] = &[
     ("store/temporary.rs", "persist", "its callers have"),
-    ("store/restores.rs", "remove_staged", "`restores.swept`, and `staging.made` is what it looks like half done"),
+    (
+        "store/restores.rs",
+        "remove_staged",
+        "`restores.swept`, and `staging.made` is what it looks like half done",
+    ),
     ("store/restores.rs", "write", "`staging.noted`, `replay.begun`"),
     ("replay/outputs/swap.rs", "take_one_back", "`replay.taken-back`"),
     ("store/temporary.rs", "drop", "what it leaves when killed is what any kill leaves"),

@@ -366,7 +366,9 @@ a #5
             "memo -o project/.git puppet bump a",
         ]);
         assert_eq!(sandbox.runs(), 0);
-        assert_data_eq!(session, str![[r#"
+        assert_data_eq!(
+            session,
+            str![[r#"
 $ memo -o . puppet bump a
 memo: error: output `.` cannot be kept: it holds the working directory; the command was not run
 memo:   hint: name what the command makes: `-o FILE`, `-o build`, `-o 'out/*.html'`
@@ -408,7 +410,8 @@ memo: error: output `project/.git` cannot be kept: it holds a `.git`; the comman
 memo:   hint: name what the command makes: `-o FILE`, `-o build`, `-o 'out/*.html'`
 [exit 125]
 
-"#]]);
+"#]]
+        );
     }
 
     #[test]

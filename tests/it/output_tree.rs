@@ -99,7 +99,10 @@ mod comes_back {
             runs_once(sandbox, line);
             sandbox.ok("rm -r ../scratch/x");
             hits(sandbox, line);
-            assert_eq!(sandbox.ok("cat ../scratch/x/f; readlink build; ls -A ../scratch"), "1\n../scratch\nx\n");
+            assert_eq!(
+                sandbox.ok("cat ../scratch/x/f; readlink build; ls -A ../scratch"),
+                "1\n../scratch\nx\n"
+            );
         });
     }
 
@@ -169,7 +172,8 @@ mod comes_back {
     #[test]
     fn nothing_below_a_git_is_selected_by_a_glob() {
         let sandbox = world(EARLY);
-        let line = "memo -o '**/config' sh -c './bump; mkdir -p .git d; echo 1 >.git/config; echo 2 >d/config'";
+        let line =
+            "memo -o '**/config' sh -c './bump; mkdir -p .git d; echo 1 >.git/config; echo 2 >d/config'";
         sandbox.ok(line);
         sandbox.ok("rm -r .git d");
         hits(&sandbox, line);
@@ -238,8 +242,10 @@ mod not_recorded {
         // turbo: fifo unsupported.
         for (make, why) in [
             ("mkfifo d/p", "output-special: `d/p` is a fifo"),
-            ("python3 -c \"import socket; socket.socket(socket.AF_UNIX).bind(\\\"d/s\\\")\"",
-             "output-special: `d/s` is a socket"),
+            (
+                "python3 -c \"import socket; socket.socket(socket.AF_UNIX).bind(\\\"d/s\\\")\"",
+                "output-special: `d/s` is a socket",
+            ),
             ("echo x >d/f; chmod 4755 d/f", "output-special: `d/f` is a file with a set-id bit"),
         ] {
             let sandbox = world(EARLY);
@@ -247,7 +253,11 @@ mod not_recorded {
             is_not_recorded(&sandbox, &line, why);
         }
         let sandbox = world(EARLY);
-        is_not_recorded(&sandbox, "memo -v -o p sh -c './bump; rm -f p; mkfifo p'", "output-special: `p` is a fifo");
+        is_not_recorded(
+            &sandbox,
+            "memo -v -o p sh -c './bump; rm -f p; mkfifo p'",
+            "output-special: `p` is a fifo",
+        );
         sandbox.ok("echo x >target; ln -s target l");
         is_not_recorded(
             &sandbox,
@@ -326,7 +336,8 @@ fn a_file_that_the_run_left_alone_comes_back_too() {
     // What an earlier run of an incremental builder made is needed, though this run did not touch it.
     in_both_worlds(|sandbox| {
         sandbox.write("f", "1\n");
-        let line = "memo -i f -o d sh -c './bump; mkdir -p d; test -e d/base || echo base >d/base; cat f >d/x'";
+        let line =
+            "memo -i f -o d sh -c './bump; mkdir -p d; test -e d/base || echo base >d/base; cat f >d/x'";
         sandbox.ok(line);
         sandbox.write("f", "2\n");
         runs_once(sandbox, line);

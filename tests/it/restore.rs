@@ -48,7 +48,8 @@ mod extras {
     fn what_anybody_else_made_stays_and_is_named() {
         in_both_worlds(|sandbox| {
             switched(sandbox, "a", "a x y/z");
-            sandbox.ok("echo edited >d/x; echo mine >d/notes; echo mine >d/y/mine; mkdir d/e; ln -s /etc d/l");
+            sandbox
+                .ok("echo edited >d/x; echo mine >d/notes; echo mine >d/y/mine; mkdir d/e; ln -s /etc d/l");
             let ran = verbose(sandbox);
             assert!(ran.is_hit(), "{}", ran.stderr);
             assert_eq!(tree(sandbox), ". ./a ./e ./l ./notes ./x ./y ./y/mine ");
@@ -112,7 +113,8 @@ mod in_the_way {
     #[track_caller]
     fn check_in_the_way(prepare: &str, what: &str) {
         let sandbox = world(EARLY);
-        let line = "memo -v -o d sh -c './bump; test -e stop && exit 9; mkdir -p d/e; echo 1 >d/f; echo 2 >d/e/g'";
+        let line =
+            "memo -v -o d sh -c './bump; test -e stop && exit 9; mkdir -p d/e; echo 1 >d/f; echo 2 >d/e/g'";
         sandbox.ok(line);
         sandbox.ok(&format!("touch stop; {prepare}"));
         let before = sandbox.ok("find . -printf '%p %y %i %s %T@\\n' | sort");
@@ -215,7 +217,9 @@ mod together {
         sandbox.ok(quick);
         let fifo = sandbox.fifo("fifo");
         let caller = Caller::start(&mut sandbox.shell(slow));
-        until("it has written", || fs::read_to_string(sandbox.path("d/x")).is_ok_and(|text| text == "slow\n"));
+        until("it has written", || {
+            fs::read_to_string(sandbox.path("d/x")).is_ok_and(|text| text == "slow\n")
+        });
         hits(&sandbox, quick);
         assert_eq!(sandbox.read("d/x"), "quick\n");
         fs::write(&fifo, "").unwrap();
@@ -269,7 +273,9 @@ mod fails_in_the_middle {
                 }
                 _ => sandbox.ok("rmdir d/b; echo edited >d/b").clear(),
             }
-            let lines = |text: &str| text.lines().filter(|line| !line.contains("d/b")).map(str::to_owned).collect::<Vec<_>>();
+            let lines = |text: &str| {
+                text.lines().filter(|line| !line.contains("d/b")).map(str::to_owned).collect::<Vec<_>>()
+            };
             assert_eq!(lines(&sandbox.ok(TREE)), lines(&before), "{meanwhile}");
             assert_eq!(sandbox.ok("ls -A; ls -A d"), "bump\nd\nf\nstop\na\nb\nold\n");
         }

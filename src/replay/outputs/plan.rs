@@ -24,8 +24,9 @@ use crate::sys::file::is_absent;
 pub fn stage(outputs: &[Output], place: Place<'_>) -> Result<Staged, Refused> {
     let recorded: HashMap<&Path, &Output> =
         outputs.iter().map(|output| (output.path.as_path(), output)).collect();
+    let named = Named::of(place);
     let roots: Vec<Root<'_>> =
-        outputs.iter().map(|output| root(output, place)).collect::<Result<_, _>>()?;
+        outputs.iter().map(|output| root(output, place, &named)).collect::<Result<_, _>>()?;
     let mut plan = Plan::new(place, hold(&roots, place)?);
     for (output, root) in outputs.iter().zip(roots) {
         let at = plan.find(root)?;
@@ -53,17 +54,36 @@ enum Root<'a> {
     Match(&'a Declared, &'a Path),
 }
 
-fn root<'a>(output: &'a Output, place: Place<'a>) -> Result<Root<'a>, Refused> {
+/// The paths this call names itself; there may be many, and many outputs.
+struct Named<'a> {
+    declared: HashMap<&'a Path, &'a Declared>,
+    words: HashSet<&'a Path>,
+}
+
+impl<'a> Named<'a> {
+    fn of(place: Place<'a>) -> Self {
+        Self {
+            declared: place.declared.iter().map(|declared| (declared.place.as_path(), declared)).collect(),
+            words: place.words.iter().map(PathBuf::as_path).collect(),
+        }
+    }
+}
+
+fn root<'a>(output: &'a Output, place: Place<'a>, named: &Named<'a>) -> Result<Root<'a>, Refused> {
     let path = output.path.as_path();
-    let found = place.declared.iter().find_map(|declared| Some((declared, declared.cover(path)?)));
-    match found {
+    let itself = named.declared.get(path).and_then(|declared| Some((*declared, declared.cover(path)?)));
+    let cover = || place.declared.iter().find_map(|declared| Some((declared, declared.cover(path)?)));
+    match itself.or_else(cover) {
         Some((declared, Cover::Itself)) if output.content == Content::Directory => {
             Ok(Root::Tree(declared, Path::new("")))
         }
         Some((_, Cover::Itself)) => Ok(Root::File(path)),
         Some((declared, Cover::Below(below))) => Ok(Root::Tree(declared, below)),
         Some((declared, Cover::Match(below))) => Ok(Root::Match(declared, below)),
-        None if place.words.iter().any(|word| word.as_os_str() == path.as_os_str()) => Ok(Root::File(path)),
+        // Paths are equal component by component, but what is written is the text.
+        None if named.words.get(path).is_some_and(|word| word.as_os_str() == path.as_os_str()) => {
+            Ok(Root::File(path))
+        }
         None => Err(Refused::Undeclared(output.path.clone())),
     }
 }
@@ -84,8 +104,7 @@ fn hold(roots: &[Root<'_>], place: Place<'_>) -> Result<Held, Refused> {
     places.dedup();
     let Some(first) = places.first().copied() else { return Ok(Held::default()) };
     let io = |source| Refused::Io { path: first.to_owned(), source };
-    let places: Vec<PathBuf> =
-        places.into_iter().map(physical).collect::<Result<_, _>>().map_err(io)?;
+    let places: Vec<PathBuf> = places.into_iter().map(physical).collect::<Result<_, _>>().map_err(io)?;
     place.restores.hold(&places).map_err(io)
 }
 

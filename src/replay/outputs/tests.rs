@@ -118,7 +118,8 @@ fn check_refused(declared: &[&str], hostile: impl Fn(&World) -> Vec<Output>) {
 fn a_hostile_store_cannot_write_where_the_call_did_not_declare() {
     // turbo: name traversal, symlink traversal, double indirection; moon: untrusted manifest paths.
     check_refused(&["out"], |world| vec![file(world.work("out")), file(world.root.join("elsewhere/evil"))]);
-    for evil in ["../elsewhere/evil", "out/../../elsewhere/evil", "out/../else", "else", "outer", "out/./x", "out//x"]
+    for evil in
+        ["../elsewhere/evil", "out/../../elsewhere/evil", "out/../else", "else", "outer", "out/./x", "out//x"]
     {
         check_refused(&["out"], |world| vec![file(format!("{}/{evil}", world.root.join("work").display()))]);
     }
@@ -126,8 +127,12 @@ fn a_hostile_store_cannot_write_where_the_call_did_not_declare() {
         check_refused(&["out", "out/*", "**"], |_| vec![file(evil)]);
     }
     // Through a link that the outcome itself brings.
-    check_refused(&["d"], |world| vec![link(world.work("d/l"), "../../elsewhere"), file(world.work("d/l/evil"))]);
-    check_refused(&["d"], |world| vec![file(world.work("d/l/evil")), link(world.work("d/l"), "../../elsewhere")]);
+    check_refused(&["d"], |world| {
+        vec![link(world.work("d/l"), "../../elsewhere"), file(world.work("d/l/evil"))]
+    });
+    check_refused(&["d"], |world| {
+        vec![file(world.work("d/l/evil")), link(world.work("d/l"), "../../elsewhere")]
+    });
     check_refused(&["d"], |world| {
         let here = link(world.work("d/m"), "l");
         vec![link(world.work("d/l"), "../../elsewhere"), here, file(world.work("d/m/evil"))]
@@ -147,7 +152,8 @@ fn a_link_in_a_declared_tree_is_not_written_through() {
     std::fs::create_dir(world.work("d")).unwrap();
     std::os::unix::fs::symlink("../../elsewhere", world.work("d/l")).unwrap();
     let before = world.shown();
-    let refused = world.restore(&[world.work("d")], &[directory(world.work("d")), file(world.work("d/l/precious"))]);
+    let refused =
+        world.restore(&[world.work("d")], &[directory(world.work("d")), file(world.work("d/l/precious"))]);
     assert!(matches!(refused, Err(Refused::InTheWay(path)) if path == world.work("d/l/precious")));
     assert_eq!(world.shown(), before);
 }
