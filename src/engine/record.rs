@@ -17,7 +17,7 @@ use crate::store::lease::{Lease, Taken, Written};
 use crate::store::outcome::{Outcome, Shown, Transcript};
 use crate::store::temporary::Temporary;
 use crate::store::verdict::Verdict;
-use crate::store::{Commit, NotCommitted};
+use crate::store::{Commit, NotCommitted, parts};
 use crate::sys::process::Ended;
 
 use super::left::{Left, Places};
@@ -96,7 +96,7 @@ impl Call<'_> {
         }
         let mut observations = before.observations;
         observations.extend(settled.observations.iter().cloned());
-        Ok(Ok(Sound { key, status, taken, observations, settled, places: before.places }))
+        Ok(Ok(Sound { key, stdin, status, taken, observations, settled, places: before.places }))
     }
 
     fn commit(
@@ -108,7 +108,7 @@ impl Call<'_> {
         temporary: Option<&Temporary>,
         generation: u64,
     ) -> Result<(), Unrecorded> {
-        let Sound { key, status, taken, observations, settled, places } = sound;
+        let Sound { key, stdin, status, taken, observations, settled, places } = sound;
         let now = (self.request.now)();
         let (transcript, file) = keep_transcript(transcript, lease.as_mut(), temporary)?;
         let path = self.store.lease_path(&key);
@@ -139,6 +139,7 @@ impl Call<'_> {
             stdin: taken,
             outputs,
             shown: self.shown(),
+            parts: parts::encode(&self.request.action.parts(Some(stdin), self.store.secret().as_ref())),
         };
         let commit = Commit { outcome, observations, undeclared: !undeclared.is_empty(), transcript: file };
         self.store.commit(&key, commit, early.or(late.as_ref()), generation, now).map_err(|error| match error
@@ -202,6 +203,7 @@ impl Call<'_> {
 /// A run that may be recorded.
 struct Sound {
     key: ActionKey,
+    stdin: Stdin,
     status: u8,
     taken: u64,
     observations: Vec<Observation>,

@@ -33,6 +33,7 @@ mod counts;
 mod digests;
 mod entries;
 mod fold;
+mod history;
 mod retain;
 mod schema;
 mod shards;
@@ -54,6 +55,7 @@ use crate::action::key::ActionKey;
 pub use counts::{Count, Counts, Sum};
 pub use digests::Digests;
 pub use entries::Row;
+pub use history::{Earlier, History, Refused};
 
 /// The index of a store, brought up to what its files say.
 #[derive(Debug)]
