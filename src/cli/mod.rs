@@ -21,6 +21,7 @@ pub mod table;
 pub mod tally;
 mod usage;
 pub mod when;
+pub mod why;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -40,7 +41,7 @@ use completions::CompletionsArgs;
 use run::{RunArgs, Surroundings};
 
 /// The subcommands, but for `run`.
-pub const SUBCOMMANDS: &[&str] = &["ls", "clear", "stats", "gc", "doctor", "config", "completions"];
+pub const SUBCOMMANDS: &[&str] = &["ls", "clear", "why", "stats", "gc", "doctor", "config", "completions"];
 
 /// Does what the command line asks for.
 pub fn main(mut words: impl Iterator<Item = OsString>) -> Exit {
@@ -54,6 +55,7 @@ pub fn main(mut words: impl Iterator<Item = OsString>) -> Exit {
     match subcommand.as_deref() {
         Some("ls") => subcommand_exit(list(&words[1..], &around)),
         Some("clear") => subcommand_exit(clear(&words[1..], &around)),
+        Some("why") => subcommand_exit(explain(&words[1..], &around)),
         Some("stats") => subcommand_exit(count(&words[1..], &around)),
         Some("gc") => subcommand_exit(collect(&words[1..], &around)),
         Some("doctor") => subcommand_exit(examine(&words[1..], &around)),
@@ -104,6 +106,14 @@ fn clear(words: &[OsString], around: &Surroundings) -> Result<u8, Error> {
     let directory = around.place.directory.as_deref().unwrap_or(Path::new(""));
     let (store, config) = store_and_config(around, &Ui::new(Talk::Normal))?;
     clear::clear(&args, &store, &config, around.clock.now(), directory)
+}
+
+fn explain(words: &[OsString], around: &Surroundings) -> Result<u8, Error> {
+    let Some(args) = subcommand::<why::WhyArgs>("why", words)? else { return Ok(0) };
+    let ui = Ui::new(args.run.talk());
+    let config = config(around, &ui);
+    let width = terminal::width(descriptor::standard(1));
+    why::why(&args, config, around, &ui, width)
 }
 
 fn count(words: &[OsString], around: &Surroundings) -> Result<u8, Error> {
@@ -192,6 +202,7 @@ pub fn tree() -> Command {
         .subcommand(RunArgs::augment_args(Command::new("run")).about("Run a command, or replay it"))
         .subcommand(ls::LsArgs::augment_args(Command::new("ls")))
         .subcommand(clear::ClearArgs::augment_args(Command::new("clear")))
+        .subcommand(why::WhyArgs::augment_args(Command::new("why")))
         .subcommand(stats::StatsArgs::augment_args(Command::new("stats")))
         .subcommand(gc::GcArgs::augment_args(Command::new("gc")))
         .subcommand(doctor::DoctorArgs::augment_args(Command::new("doctor")))

@@ -106,7 +106,7 @@ impl Call<'_> {
         })
     }
 
-    fn source(&self) -> Source {
+    pub(super) fn source(&self) -> Source {
         if self.request.options.no_stdin { Source::Null } else { Source::probe(self.request.inherited) }
     }
 
@@ -164,7 +164,7 @@ impl Call<'_> {
     }
 
     /// Returns what a regular file on stdin is, hashed or remembered.
-    fn file_stdin(&mut self) -> Result<(Stdin, How), Unrecorded> {
+    pub(super) fn file_stdin(&mut self) -> Result<(Stdin, How), Unrecorded> {
         let unreadable = |_| Unrecorded::Stdin("it cannot be read");
         let file = File::from(standard(0).try_clone_to_owned().map_err(unreadable)?);
         let offset = descriptor::offset(&file).map_err(unreadable)?;
