@@ -123,8 +123,11 @@ impl Text {
                 refused.reason
             ));
         }
-        if let (Some(_), Some(why)) = (&explanation.missed, &explanation.unrecorded) {
+        if let Some(why) = &explanation.unrecorded {
             text.line(&format!("would not be recorded: {why}"));
+            if let Some(hint) = why.hint() {
+                text.line(&format!("  hint: {hint}"));
+            }
         }
         text.text
     }
@@ -162,12 +165,9 @@ impl Text {
         }
         for observed in nearest.observed.iter().take(MOST_LISTED) {
             let subject = plain(observed.subject.path().as_os_str().as_bytes());
-            self.line(&format!("  {:<14}  {subject}", observed.reason.name()));
             let [was, is] = observed.sizes;
-            self.values(
-                Some(said_state(&observed.old, was)),
-                Some(observed.new.as_ref().map_or("not there".to_owned(), |new| said_state(new, is))),
-            );
+            let new = observed.new.as_ref().map(|new| said_state(new, is));
+            self.values(observed.reason.name(), &subject, Some(said_state(&observed.old, was)), new);
         }
         if let Some(more) = nearest.observed.len().checked_sub(MOST_LISTED).filter(|more| *more > 0) {
             self.line(&format!("  and {more} more"));
@@ -177,19 +177,26 @@ impl Text {
     fn apart(&mut self, apart: &Apart, nearest: &Nearest, words: &[OsString]) {
         let Some(part) = apart.part() else { return };
         let name = if part.name.is_empty() { String::new() } else { plain(&part.name) };
-        self.line(format!("  {:<14}  {name}", part.kind.name()).trim_end());
-        if part.kind == PartKind::Words {
+        let (old, new) = if part.kind == PartKind::Words {
             let [old, new] = nearest.differing_words(words);
-            self.values(Some(said_words(&old)), Some(said_words(&new)));
+            (Some(said_words(&old)), Some(said_words(&new)))
         } else {
-            self.values(apart.old.as_ref().map(said_part), apart.new.as_ref().map(said_part));
-        }
+            (apart.old.as_ref().map(said_part), apart.new.as_ref().map(said_part))
+        };
+        self.values(part.kind.name(), &name, old, new);
     }
 
-    fn values(&mut self, old: Option<String>, new: Option<String>) {
-        for (label, value) in [("is", new), ("was", old)] {
+    /// Says what something is and what it was; what has no name begins with what it is.
+    fn values(&mut self, label: &str, name: &str, old: Option<String>, new: Option<String>) {
+        let mut label = label;
+        if !name.is_empty() {
+            self.line(&format!("  {label:<15} {name}"));
+            label = "";
+        }
+        for (is, value) in [("is ", new), ("was", old)] {
             let value = value.unwrap_or_else(|| "not there".to_owned());
-            self.line(&format!("  {:<14}  {label:<3} {value}", ""));
+            self.line(&format!("  {label:<15} {is} {value}"));
+            label = "";
         }
     }
 

@@ -191,6 +191,8 @@ impl Call<'_> {
             // Listed, and gone since.
             let Ok(manifest) = self.store.manifest(&candidate.earlier.key) else { continue };
             let Some(observed) = self.observed(&manifest, &candidate.earlier.outcome) else { continue };
+            // What another command depends on is not what this one does.
+            let observed = if candidate.words > 0 { Vec::new() } else { observed };
             if nearest.as_ref().is_none_or(|nearest| observed.len() < nearest.observed.len()) {
                 nearest = Some(Nearest { observed, ..candidate.plain() });
             }
