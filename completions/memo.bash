@@ -37,6 +37,9 @@ _memo() {
             memo,run)
                 cmd="memo__subcmd__run"
                 ;;
+            memo,stats)
+                cmd="memo__subcmd__stats"
+                ;;
             *)
                 ;;
         esac
@@ -44,7 +47,7 @@ _memo() {
 
     case "${cmd}" in
         memo)
-            opts="-i -e -k -n -o -g -v -q -h -V --input --env --key --key-cmd --stdin --no-cwd --root --no-auto --no-exe --output --cache-exit --group --ttl --refresh --only-cached --verbose --quiet --help --version run ls clear gc doctor config completions"
+            opts="-i -e -k -n -o -g -v -q -h -V --input --env --key --key-cmd --stdin --no-cwd --root --no-auto --no-exe --output --cache-exit --group --ttl --refresh --only-cached --verbose --quiet --help --version run ls clear stats gc doctor config completions"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -370,6 +373,32 @@ _memo() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        memo__subcmd__stats)
+            opts="-g -h --since --group --json --zero --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --group)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -g)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
     esac
 }
 
@@ -386,7 +415,7 @@ _memo_or_command() {
             break
         elif [[ " -i --input -e --env -k --key --key-cmd --stdin --root -o --output --cache-exit -g --group --ttl " == *" $word "* ]]; then
             ((i++))
-        elif [[ $i -eq 1 && " ls clear gc doctor config completions " == *" $word "* ]]; then
+        elif [[ $i -eq 1 && " ls clear stats gc doctor config completions " == *" $word "* ]]; then
             _memo "$@"
             return
         elif [[ $word != -* && ! ($i -eq 1 && $word == run) ]]; then
@@ -403,7 +432,7 @@ _memo_or_command() {
         mapfile -t COMPREPLY < <(compgen -c -- "$2")
     fi
     if ((COMP_CWORD == 1)); then
-        COMPREPLY+=($(compgen -W "run ls clear gc doctor config completions" -- "$2"))
+        COMPREPLY+=($(compgen -W "run ls clear stats gc doctor config completions" -- "$2"))
     fi
 }
 complete -F _memo_or_command -o bashdefault -o default memo

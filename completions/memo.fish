@@ -48,6 +48,7 @@ complete -c memo -n "__fish_memo_needs_command" -s V -l version -d 'Print versio
 complete -c memo -n "__fish_memo_needs_command" -f -a "run" -d 'Run a command, or replay it'
 complete -c memo -n "__fish_memo_needs_command" -f -a "ls" -d 'List what is recorded'
 complete -c memo -n "__fish_memo_needs_command" -f -a "clear" -d 'Remove what is recorded'
+complete -c memo -n "__fish_memo_needs_command" -f -a "stats" -d 'Say how often memo answered, and what that saved'
 complete -c memo -n "__fish_memo_needs_command" -f -a "gc" -d 'Remove what is too much, and what nothing needs'
 complete -c memo -n "__fish_memo_needs_command" -f -a "doctor" -d 'Look for damage in the store'
 complete -c memo -n "__fish_memo_needs_command" -f -a "config" -d 'Print what is configured, and where each value comes from'
@@ -88,6 +89,11 @@ complete -c memo -n "__fish_memo_using_subcommand clear" -l root -d 'Of the comm
 complete -c memo -n "__fish_memo_using_subcommand clear" -s y -l yes -d 'Do not ask'
 complete -c memo -n "__fish_memo_using_subcommand clear" -l dry-run -d 'Only say what would be removed'
 complete -c memo -n "__fish_memo_using_subcommand clear" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c memo -n "__fish_memo_using_subcommand stats" -l since -d 'Count only from then on: 1h, 7d, 2026-01-31, 2026-01-31T12:00Z' -r
+complete -c memo -n "__fish_memo_using_subcommand stats" -s g -l group -d 'Count only this group' -r
+complete -c memo -n "__fish_memo_using_subcommand stats" -l json -d 'Print one JSON object'
+complete -c memo -n "__fish_memo_using_subcommand stats" -l zero -d 'Begin to count anew, and print nothing'
+complete -c memo -n "__fish_memo_using_subcommand stats" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c memo -n "__fish_memo_using_subcommand gc" -l max-size -d 'Make the store no larger than this, this time: 500M, 2GiB' -r
 complete -c memo -n "__fish_memo_using_subcommand gc" -l dry-run -d 'Only say what would be removed'
 complete -c memo -n "__fish_memo_using_subcommand gc" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -117,5 +123,5 @@ function __fish_memo_command_line
     end
     complete --do-complete=(string join ' ' -- (string escape -- $argv) (commandline -ct) | string collect)
 end
-complete -c memo -x -n 'not __fish_memo_using_subcommand ls clear gc doctor config completions' -a '(__fish_memo_command_line)'
+complete -c memo -x -n 'not __fish_memo_using_subcommand ls clear stats gc doctor config completions' -a '(__fish_memo_command_line)'
 complete -c memo -x -n '__fish_memo_using_subcommand completions' -a 'bash elvish fish powershell zsh'

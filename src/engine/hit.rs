@@ -96,7 +96,8 @@ impl Call<'_> {
         let staged = if outcome.outputs.is_empty() {
             Staged::default()
         } else {
-            let declared = |path: &std::path::Path| self.is_declared(path);
+            let paths = self.declared();
+            let declared = |path: &std::path::Path| paths.contains(path);
             let place = Place { declared: &declared, newest_input, mask: file::creation_mask() };
             outputs::stage(&outcome.outputs, &self.store.blobs, place)
                 .map_err(|error| damaged(error.to_string()))?

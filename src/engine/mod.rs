@@ -16,6 +16,7 @@ mod wait;
 pub use wait::HELD;
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -374,9 +375,8 @@ impl<'a> Call<'a> {
         }
     }
 
-    fn is_declared(&self, path: &Path) -> bool {
-        self.request.action.outputs.iter().any(|output| output == path)
-            || self.candidates.iter().any(|candidate| candidate == path)
+    fn declared(&self) -> BTreeSet<&Path> {
+        self.request.action.outputs.iter().chain(&self.candidates).map(PathBuf::as_path).collect()
     }
 }
 
