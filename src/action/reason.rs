@@ -29,6 +29,10 @@ pub enum Missed {
     Damaged(String),
     /// `--refresh` asked for a run.
     Refresh,
+    /// What was recorded is older than `--stale`, and is refreshed behind.
+    Stale,
+    /// `--check` failed, and how.
+    CheckFailed(String),
     /// The store is switched off.
     ModeOff,
     /// Standard input can not be known before it has been read.
@@ -36,7 +40,7 @@ pub enum Missed {
 }
 
 /// What [`Missed::number`] counts through, from 1.
-const MISSED: [&str; 12] = [
+const MISSED: [&str; 14] = [
     "never-seen",
     "program",
     "input-changed",
@@ -49,6 +53,8 @@ const MISSED: [&str; 12] = [
     "refresh",
     "mode-off",
     "stdin",
+    "stale",
+    "check-failed",
 ];
 
 /// What [`Unrecorded::number`] counts through, from 1.
@@ -95,9 +101,17 @@ impl Missed {
             Self::OtherOptions => "other-options",
             Self::Damaged(_) => "damaged",
             Self::Refresh => "refresh",
+            Self::Stale => "stale",
+            Self::CheckFailed(_) => "check-failed",
             Self::ModeOff => "mode-off",
             Self::Stdin => "stdin",
         }
+    }
+
+    /// Returns whether the run is wanted although there is an outcome whose observations hold: that one is to be
+    /// replaced, not to be used.
+    pub fn replaces(&self) -> bool {
+        matches!(self, Self::Refresh | Self::Stale | Self::CheckFailed(_))
     }
 
     /// Returns the number that stands for the reason in the journal; 0 stands for none.
@@ -115,6 +129,8 @@ impl Missed {
             Self::Refresh => 10,
             Self::ModeOff => 11,
             Self::Stdin => 12,
+            Self::Stale => 13,
+            Self::CheckFailed(_) => 14,
         }
     }
 }
@@ -135,7 +151,7 @@ impl fmt::Display for Missed {
             | Self::InputAppeared(path)
             | Self::InputGone(path)
             | Self::TreeChanged(path) => write!(f, ": `{}`", path.display()),
-            Self::Damaged(what) => write!(f, ": {what}"),
+            Self::Damaged(what) | Self::CheckFailed(what) => write!(f, ": {what}"),
             _ => Ok(()),
         }
     }

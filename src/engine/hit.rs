@@ -6,6 +6,7 @@ use crate::action::key::ActionKey;
 use crate::action::reason::Missed;
 use crate::config::{Mode, duration};
 use crate::error::{Error, Kind, system_text};
+use crate::exec::key_command;
 use crate::replay::outputs::{self, Place, Staged};
 use crate::replay::streams::{self, Replayed, Source};
 use crate::store::Renewal;
@@ -14,6 +15,7 @@ use crate::store::outcome::{Outcome, Transcript};
 use crate::sys::startup::Inherited;
 use crate::sys::{file, signal};
 
+use super::age::Age;
 use super::{Call, Exit};
 
 /// An outcome that answers the call, verified.
@@ -24,6 +26,8 @@ pub(super) struct Hit {
     source: Source,
     staged: Staged,
     renewal: Option<Renewal>,
+    /// It is to be refreshed behind.
+    stale: bool,
 }
 
 /// A hit that hashed more than this, in bytes, renews stat identities: rewriting the manifest costs as much as
@@ -47,7 +51,8 @@ impl Call<'_> {
         loop {
             let mut scene = self.scene();
             let now = scene.now;
-            let found = manifest.find(&mut scene, |entry| self.accepts(entry, now));
+            let found =
+                manifest.find(&mut scene, |entry| self.accepts(&manifest.key, entry, now).map(|_| ()));
             let hashed = scene.hashed;
             let found = match found {
                 Ok(found) => found,
@@ -61,7 +66,8 @@ impl Call<'_> {
             match self.fetch(&manifest.key, entry, found.newest_input) {
                 Ok(hit) => {
                     let renewal = (renewal != Renewal::default()).then_some(renewal);
-                    return Ok(Hit { renewal, ..hit });
+                    let stale = self.accepts(&manifest.key, entry, now) == Ok(Age::Stale);
+                    return Ok(Hit { renewal, stale, ..hit });
                 }
                 Err(missed) => damaged = Some(missed),
             }
@@ -70,16 +76,31 @@ impl Call<'_> {
         }
     }
 
-    /// Whether this call's options would have kept, and still want, what was recorded.
-    fn accepts(&self, entry: &Entry, now: Timestamp) -> Result<(), Missed> {
+    /// Whether this call's options would have kept, and still want, what was recorded, and how old that is.
+    fn accepts(&self, key: &ActionKey, entry: &Entry, now: Timestamp) -> Result<Age, Missed> {
         let options = self.request.options;
-        let limits = [entry.ttl, options.ttl];
-        // Recorded in the future: the clock was set back, and its age is not known.
-        let age = now.since(entry.recorded).ok_or(Missed::Expired)?;
-        if limits.into_iter().flatten().any(|limit| age >= limit) {
+        let age = match Age::of(entry.recorded, now, [entry.ttl, options.ttl], options.stale) {
+            Age::Stale if !self.can_refresh(key, entry) => Age::Expired,
+            age => age,
+        };
+        if age == Age::Expired {
             return Err(Missed::Expired);
         }
-        if options.cache_exit.contains(entry.exit) { Ok(()) } else { Err(Missed::OtherOptions) }
+        if options.cache_exit.contains(entry.exit) { Ok(age) } else { Err(Missed::OtherOptions) }
+    }
+
+    /// Makes the `--check` that this call asks for before a hit.
+    fn check(&mut self) -> Result<(), Missed> {
+        let Some(line) = self.check else { return Ok(()) };
+        // It has failed under another key of this call.
+        if let Missed::CheckFailed(_) = self.missed {
+            return Err(self.missed.clone());
+        }
+        let environment = self.request.environment.iter();
+        let environment = environment.map(|(name, value)| (name.as_os_str(), value.as_os_str()));
+        key_command::check(line, environment).map_err(|failed| Missed::CheckFailed(failed.to_string()))?;
+        self.check = None;
+        Ok(())
     }
 
     fn fetch(&self, key: &ActionKey, entry: &Entry, newest_input: Option<i64>) -> Result<Hit, Missed> {
@@ -102,12 +123,17 @@ impl Call<'_> {
             outputs::stage(&outcome.outputs, &self.store.blobs, place)
                 .map_err(|error| damaged(error.to_string()))?
         };
-        Ok(Hit { key: *key, entry: entry.clone(), outcome, source, staged, renewal: None })
+        Ok(Hit { key: *key, entry: entry.clone(), outcome, source, staged, renewal: None, stale: false })
     }
 
     /// Replays a hit; `Err` with the reason while the command may still be run.
     pub(super) fn serve(&mut self, hit: Hit) -> Result<Result<Exit, Error>, Missed> {
-        let Hit { key, entry, outcome, source, staged, renewal } = hit;
+        let Hit { key, entry, outcome, source, staged, renewal, stale } = hit;
+        self.check()?;
+        if stale {
+            // Before the replay: what cannot be refreshed can still be run.
+            self.refresh(&key, &entry)?;
+        }
         staged.swap().map_err(|error| Missed::Damaged(error.to_string()))?;
         let now = (self.request.now)();
         if self.ui.is_verbose() {

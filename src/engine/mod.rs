@@ -4,6 +4,8 @@
 //! Whatever goes wrong with the store, the command runs as if memo were absent. Once a byte was replayed
 //! it is never run on top.
 
+mod age;
+mod behind;
 mod hit;
 mod learned;
 mod left;
@@ -57,6 +59,14 @@ pub struct Options {
     pub mode: Mode,
     /// How old an outcome may be.
     pub ttl: Option<Duration>,
+    /// From which age on an outcome is refreshed behind.
+    pub stale: Option<Duration>,
+    /// How many refreshes run behind at a time, in the whole store.
+    pub refresh_jobs: u64,
+    /// A shell command that must succeed before an outcome is replayed.
+    pub check: Option<OsString>,
+    /// How many entries the group may have.
+    pub max_entries: Option<u64>,
     /// Exit statuses that are kept.
     pub cache_exit: ExitCodes,
     /// Whether a miss is an error.
@@ -290,6 +300,10 @@ struct Call<'a> {
     missed: Missed,
     /// Which outcomes were there when a key was looked up.
     seen: Vec<(ActionKey, Vec<OutcomeId>)>,
+    /// The `--check` that is still to be made.
+    check: Option<&'a OsStr>,
+    /// Whether this is a refresh that runs behind: it never becomes the command.
+    behind: bool,
     /// Set before the first byte is replayed and before the command is started.
     started: &'a Cell<bool>,
 }
@@ -319,6 +333,8 @@ impl<'a> Call<'a> {
             hidden,
             missed: Missed::NeverSeen,
             seen: Vec::new(),
+            check: request.options.check.as_deref(),
+            behind: false,
             started,
         }
     }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use crate::action::digest::Digest;
 use crate::action::key::{ActionKey, Stdin};
 use crate::action::observation::{Observation, difference};
-use crate::action::reason::{Missed, Unrecorded};
+use crate::action::reason::Unrecorded;
 use crate::action::words::Settled;
 use crate::error::system_text;
 use crate::exec::capture::Ran;
@@ -151,7 +151,7 @@ impl Call<'_> {
                 fault::point("miss.late");
                 let manifest = self.store.manifest(key);
                 let mut scene = self.scene();
-                let answered = self.missed != Missed::Refresh
+                let answered = !self.missed.replaces()
                     && manifest.is_ok_and(|manifest| manifest.find(&mut scene, |_| Ok(())).is_ok());
                 Ok(if answered { Late::Answered } else { Late::Lease(lease) })
             }

@@ -5,7 +5,7 @@
 //! many outcomes there are. The newest outcome stands in the manifest itself.
 //!
 //! # Format
-//! `memoMAN1`, the key, what is known of stdin, subjects with their states, outcomes, and the BLAKE3
+//! `memoMAN2`, the key, what is known of stdin, subjects with their states, outcomes, and the BLAKE3
 //! digest of all that. Paths below the root (`--root`) are kept relative to it.
 
 use std::collections::HashMap;
@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use super::codec::{Malformed, Reader, Writer};
 use super::outcome::{Outcome, OutcomeId};
+use super::refresh::Failure;
 use crate::action::digest::Digest;
 use crate::action::identity::{Identity, Timestamp};
 use crate::action::key::ActionKey;
@@ -24,7 +25,7 @@ use crate::action::reason::Missed;
 use crate::action::scene::Scene;
 
 /// What a manifest begins with; the number is the format's.
-const MAGIC: &[u8; 8] = b"memoMAN1";
+const MAGIC: &[u8; 8] = b"memoMAN2";
 /// How many outcomes are kept under one key: enough for branches to be switched and loops over
 /// parameters to be repeated.
 pub const MOST_OUTCOMES: usize = 256;
@@ -84,6 +85,8 @@ pub struct Entry {
     pub outputs: Vec<(PathBuf, Digest)>,
     /// Its bytes, when they stand here.
     pub body: Option<Vec<u8>>,
+    /// The last refresh of it that ran behind and failed.
+    pub failure: Option<Failure>,
 }
 
 /// An outcome whose observations all hold.
@@ -229,6 +232,7 @@ impl Manifest {
             observed,
             outputs,
             body: inline.then_some(bytes),
+            failure: None,
         };
         self.entries.insert(0, entry);
         self.shrink(&mut changed);
@@ -349,6 +353,7 @@ impl Manifest {
                 None => w.byte(0),
                 Some(body) => w.byte(1).bytes(body),
             };
+            Failure::write(entry.failure.as_ref(), &mut w);
         }
         let mut bytes = w.into_bytes();
         let digest = Digest::of(&bytes);
@@ -566,6 +571,7 @@ fn read_entry(r: &mut Reader<'_>) -> Result<Entry, Malformed> {
             1 => Some(r.bytes()?.to_vec()),
             _ => return Err(Malformed),
         },
+        failure: Failure::read(r)?,
     })
 }
 
@@ -610,6 +616,9 @@ mod tests {
         ];
         manifest.insert(&outcome(0), others);
         manifest.stdin.reads_all = Some(Duration::from_millis(3));
+        manifest.insert(&outcome(1), vec![content("b", "1")]);
+        let took = Duration::from_secs(7);
+        manifest.entries[1].failure = Some(Failure { when: Timestamp(5), took, why: "signal: 9".to_owned() });
         for root in [None, Some(Path::new("/r"))] {
             let bytes = manifest.encode(root);
             assert_eq!(Manifest::decode(&bytes, &key(), root), Ok(manifest.clone()));

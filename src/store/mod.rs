@@ -32,6 +32,7 @@ pub mod location;
 pub mod lock;
 pub mod manifest;
 pub mod outcome;
+pub mod refresh;
 pub mod temporary;
 pub mod usage;
 pub mod verdict;
@@ -54,6 +55,7 @@ use lease::{Lease, Taken};
 use location::{Found, Trouble};
 use manifest::{Entry, Manifest};
 use outcome::{Outcome, OutcomeId};
+use refresh::Failure;
 use temporary::Temporary;
 
 /// The number of the store's layout.
@@ -418,6 +420,28 @@ impl Store {
         fault::point("learn");
         self.change_manifest(key, |manifest| {
             change(&mut manifest.stdin);
+            Ok(())
+        })?;
+        Ok(())
+    }
+
+    /// Notes that a refresh of an outcome failed, if that is still there.
+    ///
+    /// # Errors
+    /// [`NotCommitted`].
+    pub fn note_failure(
+        &self,
+        key: &ActionKey,
+        id: &OutcomeId,
+        failure: Failure,
+        generation: u64,
+    ) -> Result<(), NotCommitted> {
+        let _shared = Generation::shared(self, generation, PATIENCE)?;
+        fault::point("refresh.failed");
+        self.change_manifest(key, |manifest| {
+            if let Some(entry) = manifest.entries.iter_mut().find(|entry| entry.id == *id) {
+                entry.failure = Some(failure);
+            }
             Ok(())
         })?;
         Ok(())

@@ -99,6 +99,14 @@ const MATRIX: &[(&str, &[Doing])] = &[
     ("renew.locked", &[Renew]),
     ("renew.written", &[Renew]),
     ("digests.written", &[Renew]),
+    // What runs behind is killed in `ageing`.
+    ("refresh.leased", &[]),
+    ("refresh.slot", &[]),
+    ("refresh.forked", &[]),
+    ("lease.handed", &[]),
+    ("refresh.begun", &[]),
+    ("refresh.failed", &[]),
+    ("refresh.done", &[]),
 ];
 
 const RUN: &str = "#!/bin/sh\necho . >>$RUNS\ncat in\npuppet fill 40000\ncat in >a\ncat in >b\n";

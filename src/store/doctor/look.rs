@@ -23,7 +23,7 @@ pub(super) const DIRECTORIES: [&str; 5] = ["manifests", "outcomes", "blobs", "le
 /// The files without which nothing is recorded.
 const NEEDED: [&str; 2] = ["FORMAT", "generation"];
 /// The files that come by themselves.
-const OTHERS: [&str; 4] = ["CACHEDIR.TAG", "gc.lock", "usage", "index.db"];
+const OTHERS: [&str; 5] = ["CACHEDIR.TAG", "gc.lock", "refresh.lock", "usage", "index.db"];
 /// The trees whose files have a digest as their name.
 const TREES: [&str; 3] = ["manifests", "outcomes", "blobs"];
 /// The directories whose files stand in them directly.
