@@ -22,6 +22,7 @@
 //! Nothing here knows the store.
 
 pub mod canon;
+pub mod depfile;
 pub mod digest;
 pub mod environment;
 pub mod identity;
