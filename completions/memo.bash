@@ -41,7 +41,7 @@ _memo() {
 
     case "${cmd}" in
         memo)
-            opts="-i -e -k -n -o -g -v -q -h -V --input --env --key --key-cmd --stdin --no-cwd --root --no-auto --no-exe --output --cache-exit --group --ttl --refresh --only-cached --verbose --quiet --help --version run ls clear gc doctor completions"
+            opts="-i -e -k -n -o -g -v -q -h -V --input --env --key --key-cmd --stdin --no-cwd --root --no-auto --no-exe --output --depfile --cache-exit --group --ttl --refresh --only-cached --verbose --quiet --help --version run ls clear gc doctor completions"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -107,6 +107,21 @@ _memo() {
                     ;;
                 -o)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --depfile)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
                     return 0
                     ;;
                 --cache-exit)
@@ -243,7 +258,7 @@ _memo() {
             return 0
             ;;
         memo__subcmd__run)
-            opts="-i -e -k -n -o -g -v -q -h --input --env --key --key-cmd --stdin --no-cwd --root --no-auto --no-exe --output --cache-exit --group --ttl --refresh --only-cached --verbose --quiet --help"
+            opts="-i -e -k -n -o -g -v -q -h --input --env --key --key-cmd --stdin --no-cwd --root --no-auto --no-exe --output --depfile --cache-exit --group --ttl --refresh --only-cached --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -311,6 +326,21 @@ _memo() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --depfile)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
                 --cache-exit)
                     COMPREPLY=("${cur}")
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
@@ -360,7 +390,7 @@ _memo_or_command() {
         elif [[ $word == -- ]]; then
             ((i++))
             break
-        elif [[ " -i --input -e --env -k --key --key-cmd --stdin --root -o --output --cache-exit -g --group --ttl " == *" $word "* ]]; then
+        elif [[ " -i --input -e --env -k --key --key-cmd --stdin --root -o --output --depfile --cache-exit -g --group --ttl " == *" $word "* ]]; then
             ((i++))
         elif [[ $i -eq 1 && " ls clear gc doctor completions " == *" $word "* ]]; then
             _memo "$@"

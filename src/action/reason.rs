@@ -5,6 +5,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::depfile::NoDepfile;
+
 /// Why a lookup missed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Missed {
@@ -106,6 +108,8 @@ pub enum Unrecorded {
     OutputMissing(PathBuf),
     /// A declared output is an input too.
     OutputIsInput(PathBuf),
+    /// The depfile does not tell what the run read.
+    Depfile(PathBuf, Unwritten),
     /// Whoever read the output went away.
     ReaderGone,
     /// A process the command left behind keeps the output open.
@@ -126,6 +130,33 @@ pub enum Unrecorded {
     Unkeyed(String),
 }
 
+/// What is wrong with a depfile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unwritten {
+    /// The run did not write it.
+    NotWritten,
+    /// It is larger than any.
+    TooLarge,
+    /// It is none.
+    NoDepfile(NoDepfile),
+    /// It names something that is not there.
+    Gone(PathBuf),
+    /// It, or what it names, cannot be hashed.
+    Unusable(PathBuf, String),
+}
+
+impl fmt::Display for Unwritten {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotWritten => f.write_str("the run did not write it"),
+            Self::TooLarge => write!(f, "it is larger than {} MiB", super::depfile::MOST_BYTES >> 20),
+            Self::NoDepfile(why) => why.fmt(f),
+            Self::Gone(path) => write!(f, "it names `{}`, which does not exist", path.display()),
+            Self::Unusable(path, why) => write!(f, "cannot hash `{}`: {why}", path.display()),
+        }
+    }
+}
+
 impl Unrecorded {
     /// Returns the name of the reason.
     pub fn name(&self) -> &'static str {
@@ -138,6 +169,7 @@ impl Unrecorded {
             Self::TreeTooLarge(_) => "tree-too-large",
             Self::OutputMissing(_) => "output-missing",
             Self::OutputIsInput(_) => "output-is-input",
+            Self::Depfile(..) => "depfile",
             Self::ReaderGone => "reader-gone",
             Self::PipeHeld => "pipe-held",
             Self::Interactive => "interactive",
@@ -161,6 +193,9 @@ impl Unrecorded {
                 "name what is read, `-i '{}/*.c'`, and leave the rest to you with `--no-auto`",
                 shown(path)
             )),
+            Self::Depfile(path, Unwritten::NotWritten) => {
+                Some(format!("let the command write it: `-MMD -MF {}` with gcc and clang", shown(path)))
+            }
             Self::SpecialWord(_) => Some("`--no-auto` keys by the words alone".to_owned()),
             _ => None,
         }
@@ -179,6 +214,7 @@ impl fmt::Display for Unrecorded {
             | Self::TreeTooLarge(path)
             | Self::OutputMissing(path)
             | Self::OutputIsInput(path) => write!(f, ": `{}`", path.display()),
+            Self::Depfile(path, why) => write!(f, ": `{}`: {why}", path.display()),
             Self::Store(why) | Self::Unkeyed(why) => write!(f, ": {why}"),
             Self::Stdin(why) => write!(f, ": {why}"),
             _ => Ok(()),

@@ -91,6 +91,13 @@ pub struct RunArgs {
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::AnyPath, help_heading = "Keep")]
     pub output: Vec<PathBuf>,
 
+    /// Hash what this depfile names, which the command writes
+    ///
+    /// The rules for make in which compilers say what they read: `-MMD -MF FILE` of gcc and clang,
+    /// `--emit=dep-info` of rustc. The file is an output too, and comes back on a hit.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Key")]
+    pub depfile: Option<PathBuf>,
+
     /// Exit statuses that are kept, such as 0,1 or 0-3
     #[arg(long, value_name = "CODES", value_hint = ValueHint::Other, help_heading = "Keep")]
     pub cache_exit: Option<ExitCodes>,
@@ -188,6 +195,11 @@ pub fn run(args: RunArgs, config: Config, around: &Surroundings, ui: &Ui) -> Res
         Cwd::LeftOut | Cwd::Unknown => (None, None),
     };
     let off = options.mode == Mode::Off;
+    let depfile = args.depfile.as_deref().map(depfile).transpose()?;
+    let mut outputs = outputs(&args.output)?;
+    if let Some(depfile) = depfile.as_ref().filter(|depfile| !outputs.contains(depfile)) {
+        outputs.push(depfile.clone());
+    }
     let environment = choose(around.environment.iter(), &environment, &assigned);
     let action = Action {
         environment,
@@ -198,7 +210,8 @@ pub fn run(args: RunArgs, config: Config, around: &Surroundings, ui: &Ui) -> Res
         texts: args.key.iter().map(text).collect(),
         key_commands: if off { Vec::new() } else { key_commands(&args.key_cmd, &around.environment)? },
         inputs: Inputs::parse(&args.input),
-        outputs: outputs(&args.output)?,
+        outputs,
+        depfile,
         auto: !args.no_auto,
         streams: engine::streams(&around.inherited),
         closed: [around.inherited.closed(1), around.inherited.closed(2)],
@@ -216,6 +229,7 @@ pub fn run(args: RunArgs, config: Config, around: &Surroundings, ui: &Ui) -> Res
         options: &options,
         inherited: &around.inherited,
         now: &|| around.clock.now(),
+        stamp: &|| around.clock.stamp(),
         held: around.environment.get(engine::HELD),
     };
     let store = config
@@ -377,6 +391,19 @@ fn outputs(typed: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
         outputs.push(path);
     }
     Ok(outputs)
+}
+
+fn depfile(typed: &Path) -> Result<PathBuf, Error> {
+    let path = typed.strip_prefix(".").unwrap_or(typed);
+    if path.as_os_str().is_empty() || path.is_dir() {
+        let shown = typed.display();
+        return Err(Error::new(
+            Kind::Failed,
+            format_args!("depfile `{shown}` is a directory; the command was not run"),
+        )
+        .hint("name the file that the command writes: `--depfile FILE`"));
+    }
+    Ok(path.to_owned())
 }
 
 fn not_runnable(word: &std::ffi::OsStr, why: NotRunnable) -> Error {

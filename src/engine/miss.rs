@@ -24,6 +24,7 @@ use crate::store::verdict::Verdict;
 use crate::sys::process::{Ended, is_scarcity};
 use crate::sys::signal;
 
+use super::depfile::DepfileBefore;
 use super::hit::undelivered;
 use super::standard_input::{Given, How};
 use super::wait::{HELD, Turn};
@@ -35,6 +36,7 @@ use super::{
 pub(super) struct Before {
     pub(super) observations: Vec<Observation>,
     pub(super) words: Snapshot,
+    pub(super) depfile: Option<DepfileBefore>,
 }
 
 impl Call<'_> {
@@ -122,7 +124,8 @@ impl Call<'_> {
             }
         }
         observations.extend(self.request.action.inputs.observe(&mut scene).map_err(bad_input)?);
-        Ok(Snapshot::take(&self.candidates, &mut scene).map(|words| Before { observations, words }))
+        let words = Snapshot::take(&self.candidates, &mut scene);
+        Ok(words.map(|words| Before { observations, words, depfile: self.depfile_before() }))
     }
 
     fn capture(&self, given: Given, run: &Spooling) -> Result<Captured, Error> {

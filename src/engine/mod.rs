@@ -4,6 +4,7 @@
 //! Whatever goes wrong with the store, the command runs as if memo were absent. Once a byte was replayed
 //! it is never run on top.
 
+mod depfile;
 mod hit;
 mod learned;
 mod left;
@@ -91,6 +92,8 @@ pub struct Request<'a> {
     pub inherited: &'a Inherited,
     /// The clock.
     pub now: &'a dyn Fn() -> Timestamp,
+    /// The clock by which the kernel stamps files.
+    pub stamp: &'a dyn Fn() -> Timestamp,
     /// The keys that calls above this one are running (`MEMO_HELD`), separated by colons.
     pub held: Option<&'a OsStr>,
 }

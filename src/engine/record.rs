@@ -22,6 +22,7 @@ use crate::store::{Commit, NotCommitted};
 use crate::sys::process::Ended;
 
 use super::Call;
+use super::depfile::Told;
 use super::miss::{Before, Spooling};
 use super::standard_input::How;
 
@@ -104,7 +105,9 @@ impl Call<'_> {
         }
         let mut observations = before.observations;
         observations.extend(settled.observations.iter().cloned());
-        Ok(Ok(Sound { key, status, taken, observations, settled }))
+        let mut told = self.read_depfile(before.depfile, &observations, &settled, &mut scene)?;
+        observations.extend(told.iter_mut().flat_map(|told| std::mem::take(&mut told.observations)));
+        Ok(Ok(Sound { key, status, taken, observations, settled, told }))
     }
 
     fn commit(
@@ -116,7 +119,7 @@ impl Call<'_> {
         temporary: Option<&Temporary>,
         generation: u64,
     ) -> Result<(), Unrecorded> {
-        let Sound { key, status, taken, observations, settled } = sound;
+        let Sound { key, status, taken, observations, settled, told } = sound;
         let now = (self.request.now)();
         let (transcript, file) = keep_transcript(transcript, lease.as_mut(), temporary)?;
         let path = self.store.lease_path(&key);
@@ -130,6 +133,12 @@ impl Call<'_> {
             },
         };
         let outputs = self.outputs(&settled, transcript.length())?;
+        if let (Some(told), Some(depfile)) = (told, &self.request.action.depfile) {
+            let stored = outputs.iter().find(|output| output.path == *depfile);
+            if !stored.is_some_and(|output| told.is(&output.digest)) {
+                return Err(Unrecorded::InputChangedMeanwhile(depfile.clone()));
+            }
+        }
         fault::point("miss.outputs");
         let outcome = Outcome {
             exit: status,
@@ -207,6 +216,7 @@ struct Sound {
     taken: u64,
     observations: Vec<Observation>,
     settled: Settled,
+    told: Option<Told>,
 }
 
 /// Returns the exit status of a run that says something about the command.

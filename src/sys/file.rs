@@ -71,6 +71,15 @@ pub fn touch(path: &Path) -> io::Result<()> {
     Ok(rustix::fs::utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW)?)
 }
 
+/// Returns the time the kernel would give a file that is written now, in ns since 1970.
+///
+/// It is the clock's at the last tick (CLOCK_REALTIME_COARSE, which ktime_get_coarse_real_ts64 reads for
+/// inode times too; since Linux 6.13 those may be finer, but never earlier).
+pub fn stamp() -> i64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);
+    time.tv_sec.saturating_mul(1_000_000_000).saturating_add(time.tv_nsec)
+}
+
 /// The file systems memo tells apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileSystem {

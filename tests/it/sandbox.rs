@@ -210,6 +210,21 @@ impl Sandbox {
         set_modified(&File::open(self.path(name)).unwrap(), seconds);
     }
 
+    /// Waits until a file that is written now gets a later change time than what was written before: the
+    /// kernel's clock for files counts in ticks.
+    pub fn next_tick(&self) {
+        let probe = self.root.join("tick");
+        let changed = || {
+            fs::write(&probe, "").unwrap();
+            let metadata = fs::metadata(&probe).unwrap();
+            (metadata.ctime(), metadata.ctime_nsec())
+        };
+        let before = changed();
+        while changed() == before {
+            std::thread::yield_now();
+        }
+    }
+
     /// Reads a file of the working directory.
     #[track_caller]
     pub fn read(&self, name: impl AsRef<Path>) -> String {
