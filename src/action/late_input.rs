@@ -18,8 +18,8 @@ use crate::sys::file::FileSystem;
 pub struct Start {
     /// By the clock.
     pub time: Timestamp,
-    /// The change time the kernel would have given a file then. It counts in ticks, and may lag behind the
-    /// clock for as long as the processor that counts them is held up.
+    /// The earliest change time the kernel gave a file from then on. It counts in ticks, and may lag behind
+    /// the clock for as long as the processor that counts them is held up.
     pub stamp: Timestamp,
 }
 

@@ -23,7 +23,7 @@ impl Clock {
         Self { fixed: Some(now) }
     }
 
-    /// Returns the time that a file would get if it were written now: that of the kernel's last tick.
+    /// Returns the earliest time that a file gets if it is written from now on: that of the kernel's last tick.
     pub fn stamp(&self) -> Timestamp {
         self.fixed.unwrap_or_else(|| Timestamp(crate::sys::file::stamp()))
     }

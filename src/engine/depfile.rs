@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use crate::action::depfile;
 use crate::action::digest::Digest;
@@ -69,7 +69,9 @@ impl Call<'_> {
             if written.contains(&place) {
                 return Err(Unrecorded::OutputIsInput(input));
             }
-            if known.contains(&place) {
+            // Behind a link, `..` leads elsewhere than its text says.
+            let climbs = input.components().any(|part| part == Component::ParentDir);
+            if known.contains(&place) && !climbs {
                 continue;
             }
             let unusable = |why| {

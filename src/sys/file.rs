@@ -71,10 +71,11 @@ pub fn touch(path: &Path) -> io::Result<()> {
     Ok(rustix::fs::utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW)?)
 }
 
-/// Returns the time the kernel would give a file that is written now, in ns since 1970.
+/// Returns the earliest time that the kernel gives a file that is written from now on, in ns since 1970.
 ///
-/// It is the clock's at the last tick (CLOCK_REALTIME_COARSE, which ktime_get_coarse_real_ts64 reads for
-/// inode times too; since Linux 6.13 those may be finer, but never earlier).
+/// It is the clock's at the last tick: CLOCK_REALTIME_COARSE, from which inode times are taken
+/// (ktime_get_coarse_real_ts64). Since Linux 6.13 they may be finer
+/// (Documentation/filesystems/multigrain-ts.rst): later than this, never earlier.
 pub fn stamp() -> i64 {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);
     time.tv_sec.saturating_mul(1_000_000_000).saturating_add(time.tv_nsec)

@@ -111,6 +111,17 @@ mod what_it_names {
     }
 
     #[test]
+    fn may_be_another_file_than_its_text_says() {
+        let sandbox = project(LATE);
+        sandbox.write("../elsewhere/a.h", "other\n");
+        sandbox.ok("mkdir ../elsewhere/d; ln -s ../elsewhere/d d; echo a.h d/../a.h >a.c");
+        runs_once(&sandbox, CC);
+        sandbox.write("../elsewhere/a.h", "changed\n");
+        let ran = runs_once(&sandbox, CC);
+        assert_eq!(ran.missed(), Some("input-changed: `d/../a.h`"));
+    }
+
+    #[test]
     fn moves_with_the_root() {
         let sandbox = project(LATE);
         sandbox.write("there/x.h", "x\n");
@@ -140,6 +151,23 @@ mod the_file {
             assert_eq!(sandbox.read("a.d"), "a.o: a.c a.h\n", "{change}");
             assert_eq!(sandbox.read("a.o"), "a.h\none\n", "{change}");
         }
+    }
+
+    #[test]
+    fn is_one_with_the_output_for_all_who_ask_at_once() {
+        // The pair comes from one run, whoever of eight made it and however many put it back at once.
+        let sandbox = project(LATE);
+        sandbox.script("cc", &format!("{COMPILER}echo \"# $$\" | tee -a $2 >>$3\n"));
+        let at_once = format!("for i in 1 2 3 4 5 6 7 8; do {CC} 2>>said & done; wait");
+        let mut made = None;
+        for remove in ["true", "rm a.o a.d", "rm a.o", "echo x >a.d", "true"] {
+            sandbox.ok(&format!("{remove}; {at_once}"));
+            assert_eq!(sandbox.runs(), 1, "{remove}: {}", sandbox.read("said"));
+            let last = |name: &str| sandbox.read(name).lines().last().map(str::to_owned);
+            assert_eq!(last("a.o"), last("a.d"), "{remove}");
+            assert_eq!(*made.get_or_insert_with(|| last("a.o")), last("a.o"), "{remove}");
+        }
+        assert_eq!(sandbox.ok("ls -A"), "a.c\na.d\na.h\na.o\nb.h\nbump\ncc\nsaid\n");
     }
 
     #[test]
