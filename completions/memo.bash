@@ -22,6 +22,9 @@ _memo() {
             memo,completions)
                 cmd="memo__subcmd__completions"
                 ;;
+            memo,config)
+                cmd="memo__subcmd__config"
+                ;;
             memo,doctor)
                 cmd="memo__subcmd__doctor"
                 ;;
@@ -41,7 +44,7 @@ _memo() {
 
     case "${cmd}" in
         memo)
-            opts="-i -e -k -n -o -g -v -q -h -V --input --env --key --key-cmd --stdin --no-cwd --root --no-auto --no-exe --output --depfile --cache-exit --group --ttl --refresh --only-cached --verbose --quiet --help --version run ls clear gc doctor completions"
+            opts="-i -e -k -n -o -g -v -q -h -V --input --env --key --key-cmd --stdin --no-cwd --root --no-auto --no-exe --output --depfile --cache-exit --group --ttl --refresh --only-cached --verbose --quiet --help --version run ls clear gc doctor config completions"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -160,7 +163,7 @@ _memo() {
             return 0
             ;;
         memo__subcmd__clear)
-            opts="-g -y -h --group --older-than --yes --dry-run --help"
+            opts="-g -y -h --group --older-than --root --yes --dry-run --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -178,6 +181,13 @@ _memo() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --root)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -187,6 +197,20 @@ _memo() {
             ;;
         memo__subcmd__completions)
             opts="-h --help bash elvish fish powershell zsh"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        memo__subcmd__config)
+            opts="-h --json --path --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -392,7 +416,7 @@ _memo_or_command() {
             break
         elif [[ " -i --input -e --env -k --key --key-cmd --stdin --root -o --output --depfile --cache-exit -g --group --ttl " == *" $word "* ]]; then
             ((i++))
-        elif [[ $i -eq 1 && " ls clear gc doctor completions " == *" $word "* ]]; then
+        elif [[ $i -eq 1 && " ls clear gc doctor config completions " == *" $word "* ]]; then
             _memo "$@"
             return
         elif [[ $word != -* && ! ($i -eq 1 && $word == run) ]]; then
@@ -409,7 +433,7 @@ _memo_or_command() {
         mapfile -t COMPREPLY < <(compgen -c -- "$2")
     fi
     if ((COMP_CWORD == 1)); then
-        COMPREPLY+=($(compgen -W "run ls clear gc doctor completions" -- "$2"))
+        COMPREPLY+=($(compgen -W "run ls clear gc doctor config completions" -- "$2"))
     fi
 }
 complete -F _memo_or_command -o bashdefault -o default memo

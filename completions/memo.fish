@@ -51,6 +51,7 @@ complete -c memo -n "__fish_memo_needs_command" -f -a "ls" -d 'List what is reco
 complete -c memo -n "__fish_memo_needs_command" -f -a "clear" -d 'Remove what is recorded'
 complete -c memo -n "__fish_memo_needs_command" -f -a "gc" -d 'Remove what is too much, and what nothing needs'
 complete -c memo -n "__fish_memo_needs_command" -f -a "doctor" -d 'Look for damage in the store'
+complete -c memo -n "__fish_memo_needs_command" -f -a "config" -d 'Print what is configured, and where each value comes from'
 complete -c memo -n "__fish_memo_needs_command" -f -a "completions" -d 'Print completions for a shell'
 complete -c memo -n "__fish_memo_using_subcommand run" -s i -l input -d 'Hash this file, glob or directory too' -r -F
 complete -c memo -n "__fish_memo_using_subcommand run" -s e -l env -d 'Hash this environment variable too' -r -f
@@ -85,6 +86,7 @@ complete -c memo -n "__fish_memo_using_subcommand ls" -l json -d 'Print one JSON
 complete -c memo -n "__fish_memo_using_subcommand ls" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c memo -n "__fish_memo_using_subcommand clear" -s g -l group -d 'Remove only of this group' -r
 complete -c memo -n "__fish_memo_using_subcommand clear" -l older-than -d 'Remove only what was recorded longer ago' -r
+complete -c memo -n "__fish_memo_using_subcommand clear" -l root -d 'Of the command after --, what was recorded with this --root' -r -f -a "(__fish_complete_directories)"
 complete -c memo -n "__fish_memo_using_subcommand clear" -s y -l yes -d 'Do not ask'
 complete -c memo -n "__fish_memo_using_subcommand clear" -l dry-run -d 'Only say what would be removed'
 complete -c memo -n "__fish_memo_using_subcommand clear" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -93,6 +95,9 @@ complete -c memo -n "__fish_memo_using_subcommand gc" -l dry-run -d 'Only say wh
 complete -c memo -n "__fish_memo_using_subcommand gc" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c memo -n "__fish_memo_using_subcommand doctor" -l fix -d 'Set it right'
 complete -c memo -n "__fish_memo_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c memo -n "__fish_memo_using_subcommand config" -l json -d 'One JSON object for each key, and for each rule'
+complete -c memo -n "__fish_memo_using_subcommand config" -l path -d 'Print where your own file is, whether it is there or not'
+complete -c memo -n "__fish_memo_using_subcommand config" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c memo -n "__fish_memo_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
 
 # Options and subcommands are memo's; from the first other word on it is a command, completed as its own.
@@ -114,5 +119,5 @@ function __fish_memo_command_line
     end
     complete --do-complete=(string join ' ' -- (string escape -- $argv) (commandline -ct) | string collect)
 end
-complete -c memo -x -n 'not __fish_memo_using_subcommand ls clear gc doctor completions' -a '(__fish_memo_command_line)'
+complete -c memo -x -n 'not __fish_memo_using_subcommand ls clear gc doctor config completions' -a '(__fish_memo_command_line)'
 complete -c memo -x -n '__fish_memo_using_subcommand completions' -a 'bash elvish fish powershell zsh'

@@ -26,6 +26,7 @@ use crate::sys::signal;
 
 use super::depfile::DepfileBefore;
 use super::hit::undelivered;
+use super::note::note_given_up;
 use super::standard_input::{Given, How};
 use super::wait::{HELD, Turn};
 use super::{
@@ -102,13 +103,19 @@ impl Call<'_> {
     /// passed on.
     fn give_up(self, given: Given, why: Unrecorded) -> Result<Exit, Error> {
         if !matches!(given.how, How::Stream { ahead: Some(_), .. }) {
+            note_given_up(&self.request, &self.store, Some(&self.missed), &why);
             return unrecorded(self.request, why, self.ui);
         }
         self.ui.verbose(format_args!("miss: {}", self.missed));
         say_unrecorded(&why, self.ui);
         let nowhere = Spooling { lease: RefCell::new(None), temporary: RefCell::new(None) };
         match self.capture(given, &nowhere)? {
-            Captured::Ran(ran, _) => self.exit(&ran),
+            Captured::Ran(ran, _) => {
+                if !matches!(why, Unrecorded::Store(_)) {
+                    self.note_miss(None, &ran, Some(&why));
+                }
+                self.exit(&ran)
+            }
             Captured::Failed(error) => Err(error),
         }
     }
@@ -123,7 +130,10 @@ impl Call<'_> {
                 Err(error) => return Ok(Err(Unrecorded::Unkeyed(error.to_string()))),
             }
         }
-        observations.extend(self.request.action.inputs.observe(&mut scene).map_err(bad_input)?);
+        match self.request.action.inputs.observe(&mut scene) {
+            Ok(found) => observations.extend(found),
+            Err(bad) => return Ok(Err(bad_input(self.request, bad, self.ui)?)),
+        }
         let words = Snapshot::take(&self.candidates, &mut scene);
         Ok(words.map(|words| Before { observations, words, depfile: self.depfile_before() }))
     }

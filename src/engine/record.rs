@@ -13,9 +13,8 @@ use crate::error::system_text;
 use crate::exec::capture::Ran;
 use crate::exec::transcript::Spooled;
 use crate::fault;
-use crate::store::journal::{Event, Record};
 use crate::store::lease::{Lease, Taken, Written};
-use crate::store::outcome::{Outcome, OutcomeId, Shown, Transcript};
+use crate::store::outcome::{Outcome, Shown, Transcript};
 use crate::store::temporary::Temporary;
 use crate::store::verdict::Verdict;
 use crate::store::{Commit, NotCommitted};
@@ -41,10 +40,8 @@ impl Call<'_> {
         let (mut lease, temporary) = (lease.into_inner(), temporary.into_inner());
         let stdin = self.stdin_of(ran, how);
         let settled = stdin.as_ref().ok().copied();
-        match settled {
-            Some((stdin, _)) => self.note_miss(&self.keys.with(stdin), ran),
-            None if kept_status(ran).is_ok() => self.unlearn(how, generation),
-            None => {}
+        if settled.is_none() && kept_status(ran).is_ok() {
+            self.unlearn(how, generation);
         }
         let done = self.sound(before, ran, stdin).and_then(|sound| {
             let sound = sound?;
@@ -63,20 +60,14 @@ impl Call<'_> {
             conclude(lease, verdict, &transcript);
         }
         drop(lease);
+        let key = settled.map(|(stdin, _)| self.keys.with(stdin));
+        self.note_miss(key.as_ref(), ran, done.as_ref().err());
         if done.is_ok()
             && let Some((stdin, taken)) = settled
         {
             self.learn(stdin, taken, how, ran.duration, generation);
         }
         done
-    }
-
-    fn note_miss(&self, key: &ActionKey, ran: &Ran) {
-        let none = OutcomeId(Digest::from_bytes([0; 32]));
-        let amount = u64::try_from(ran.duration.as_nanos()).unwrap_or(u64::MAX);
-        let (reason, time) = (self.missed.number(), (self.request.now)());
-        let record = Record { event: Event::Miss, reason, time, key: *key, outcome: none, amount };
-        let _ = self.store.journal.append(&record);
     }
 
     /// Makes sure that the run says something about the command and that nothing it depends on changed.

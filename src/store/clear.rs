@@ -13,22 +13,18 @@
 //! The number is raised first and manifests go before what they need. Killed at any instant, a clear has removed
 //! some of the entries it was to remove and left the others whole; the index sees that when it is opened next.
 
-use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::time::Duration;
 
+use super::Store;
+use super::generation::Generation;
 use super::index::{Index, Weight};
 use super::location::Trouble;
 use super::outcome::OutcomeId;
-use super::{Store, lock};
 use crate::action::identity::Timestamp;
 use crate::action::key::ActionKey;
 use crate::fault;
 use crate::sys::file::is_absent;
-
-/// How long commits under way are waited for; one takes milliseconds.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Removes everything that was recorded; returns how much went.
 ///
@@ -38,14 +34,14 @@ pub fn all(store: &Store, now: Timestamp) -> Result<Weight, Trouble> {
     if !store.is_made() {
         return Ok(Weight::default());
     }
-    let generation = hold_generation(store)?;
+    let generation = Generation::exclusive(store)?;
     let mut index = Index::open(store, now)?;
     let weight = index.total()?;
     // In place, for others may be waiting for the lock on this very file. It only grows, and is written at
     // once, so that whoever reads without a lock reads the old number or the new one.
     let number = format!("{}\n", store.generation().saturating_add(1));
     let path = store.path().join("generation");
-    generation.write_all_at(number.as_bytes(), 0).map_err(|error| Trouble::io("write", &path, error))?;
+    generation.file.write_all_at(number.as_bytes(), 0).map_err(|error| Trouble::io("write", &path, error))?;
     fault::point("clear.generation");
     empty_tree(&store.path().join("manifests"))?;
     fault::point("clear.manifests");
@@ -68,7 +64,7 @@ pub fn some(store: &Store, picked: &[(ActionKey, OutcomeId)], now: Timestamp) ->
     if !store.is_made() {
         return Ok(Weight::default());
     }
-    let _generation = hold_generation(store)?;
+    let _generation = Generation::exclusive(store)?;
     let mut index = Index::open(store, now)?;
     let (weight, blobs) = index.weigh_with_blobs(picked)?;
     let mut picked = picked.to_vec();
@@ -88,21 +84,6 @@ pub fn some(store: &Store, picked: &[(ActionKey, OutcomeId)], now: Timestamp) ->
     fault::point("clear.blobs");
     index.bring_up()?;
     Ok(weight)
-}
-
-pub(super) fn hold_generation(store: &Store) -> Result<File, Trouble> {
-    let path = store.path().join("generation");
-    if let Some(found) = store.format()?.filter(|found| *found > super::FORMAT) {
-        return Err(Trouble::Newer { path: store.path().to_owned(), found, known: super::FORMAT });
-    }
-    store.complete()?;
-    let file = File::options()
-        .read(true)
-        .write(true)
-        .open(&path)
-        .map_err(|error| Trouble::io("open", &path, error))?;
-    lock::exclusive(&file, PATIENCE).map_err(|error| Trouble::io("lock", &path, error))?;
-    Ok(file)
 }
 
 /// Removes the journal and what folds have left of earlier ones.

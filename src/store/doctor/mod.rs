@@ -17,13 +17,15 @@ mod look;
 mod tests;
 
 use std::fmt;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use super::Store;
 use super::gc;
+use super::generation::Generation;
 use super::index::Index;
 use super::location::Trouble;
 use super::outcome::OutcomeId;
-use super::{Store, clear};
 use crate::action::identity::Timestamp;
 use crate::action::key::ActionKey;
 use crate::fault;
@@ -101,12 +103,30 @@ pub struct Report {
     pub files: [u64; 3],
     /// What those take, in bytes on disk.
     pub bytes: u64,
-    /// How many files killed runs have left, and what they take.
-    pub leftovers: (u64, u64),
+    /// What killed runs have left.
+    pub leftovers: Leftovers,
     /// How many files are in quarantine.
     pub quarantined: u64,
     /// What is wrong.
     pub faults: Vec<Fault>,
+}
+
+/// What killed runs have left, which is no fault.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Leftovers {
+    /// How many leases that nobody holds.
+    pub leases: u64,
+    /// How many files in `tmp/` whose maker is gone.
+    pub temporary: u64,
+    /// What they take, in bytes on disk.
+    pub bytes: u64,
+}
+
+impl Leftovers {
+    /// Returns whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.leases + self.temporary == 0
+    }
 }
 
 /// Looks through a store for the user with this id.
@@ -137,14 +157,17 @@ pub fn check(store: &Store, user: u32, now: Timestamp) -> Result<Report, Trouble
         report.entries = Index::open(store, now)?.total()?.entries;
     }
     drop(held);
-    let leftovers = gc::abandoned(store, now)?;
-    report.leftovers = (leftovers.len() as u64, leftovers.iter().map(|leftover| leftover.bytes).sum());
+    for leftover in gc::abandoned(store, now)? {
+        let left = &mut report.leftovers;
+        left.bytes += leftover.bytes;
+        *if leftover.is_lease { &mut left.leases } else { &mut left.temporary } += 1;
+    }
     Ok(report)
 }
 
 /// Keeps everybody from recording and from removing.
-fn hold(store: &Store) -> Result<[std::fs::File; 2], Trouble> {
-    Ok([gc::hold(store)?, clear::hold_generation(store)?])
+fn hold(store: &Store) -> Result<(File, Generation), Trouble> {
+    Ok((gc::hold(store)?, Generation::exclusive(store)?))
 }
 
 /// Returns where a path is in a store.

@@ -1,8 +1,6 @@
 use super::*;
-use crate::action::key::ActionKey;
 use crate::store::fixture::{Fixture, NOW, at, key, outcome};
 use crate::store::lease::Taken;
-use crate::store::outcome::OutcomeId;
 
 /// A limit that nothing reaches.
 const ROOM: Limits = Limits { most: u64::MAX, target: u64::MAX };
@@ -359,4 +357,22 @@ fn measure_gc() {
     println!("median {:?}, longest {:?}", times[times.len() / 2], times.last().unwrap());
     let begun = Instant::now();
     println!("all: {:?} in {:?}", run(&fixture.store, NOW, Limits::new(total / 2)).unwrap(), begun.elapsed());
+}
+
+#[test]
+fn who_waits_for_commits_keeps_nobody_from_the_index() {
+    // A `clear` that has `generation` waits for the index: both would wait until their patience is over.
+    let fixture = Fixture::new();
+    fixture.record(1, &["a"], 1);
+    let committing = Generation::shared(&fixture.store, 0, Duration::from_secs(60)).unwrap();
+    let store = fixture.store.clone();
+    let gc = std::thread::spawn(move || run(&store, NOW, ROOM));
+    while Generation::try_shared(&fixture.store).unwrap().is_some() {
+        assert!(!gc.is_finished(), "it does not wait for commits");
+    }
+    let mut index = Index::open_as_it_is(&fixture.store, NOW).unwrap();
+    index.begin().unwrap();
+    index.finish().unwrap();
+    drop(committing);
+    gc.join().unwrap().unwrap();
 }
