@@ -58,7 +58,9 @@ pub const FORMAT: u64 = 1;
 
 /// What CACHEDIR.TAG begins with, so that backups leave the store out
 /// (Cache Directory Tagging Specification, bford.info/cachedir).
-const TAG: &str = "Signature: 8a477f597d28d172789f06886806bc55\n# This directory holds what memo remembers; it may be removed at any time.\n";
+const SIGNATURE: &[u8] = b"Signature: 8a477f597d28d172789f06886806bc55";
+/// What else it says, for people.
+const TAG_TEXT: &[u8] = b"\n# This directory holds what memo remembers; it may be removed at any time.\n";
 
 /// A store.
 #[derive(Clone, Debug)]
@@ -248,7 +250,7 @@ impl Store {
         }
         fault::point("prepare.directories");
         if !self.path.join("CACHEDIR.TAG").is_file() {
-            self.write_new("CACHEDIR.TAG", TAG.as_bytes())?;
+            self.write_new("CACHEDIR.TAG", &[SIGNATURE, TAG_TEXT].concat())?;
         }
         if self.read_generation().is_none() {
             self.write_new("generation", b"0\n")?;

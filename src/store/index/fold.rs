@@ -244,11 +244,11 @@ pub(super) fn tallies(connection: &Connection) -> Result<Vec<Tally>, Fault> {
     Ok(tallies)
 }
 
-/// Reads a journal; `None` when it is not there.
+/// Reads a journal; `None` when it is not there, or something else is in its place.
 fn read(path: &std::path::Path) -> Result<Option<Vec<u8>>, Fault> {
     match std::fs::read(path) {
         Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if is_absent(&error) => Ok(None),
+        Err(error) if is_absent(&error) || error.kind() == std::io::ErrorKind::IsADirectory => Ok(None),
         Err(error) => Err(Trouble::io("read", path, error).into()),
     }
 }

@@ -144,6 +144,11 @@ impl<'a> Index<'a> {
         Self::in_memory(store, Some(&path), now).map_err(|fault| trouble(store, fault))
     }
 
+    /// Returns a copy of the index in memory, brought up to the files: on disk nothing changes.
+    pub(super) fn to_look_at(store: &'a Store, now: Timestamp) -> Result<Self, Trouble> {
+        Self::in_memory(store, Some(&path(store)), now).map_err(|fault| trouble(store, fault))
+    }
+
     /// Returns an index in memory, built from the store's files alone.
     pub(super) fn anew(store: &'a Store, now: Timestamp) -> Result<Self, Trouble> {
         Self::in_memory(store, None, now).map_err(|fault| trouble(store, fault))
