@@ -62,7 +62,7 @@ impl Call<'_> {
         self.hidden.store = self.store.id();
         let generation = self.store.generation();
         let lease = match given.key.map(|key| self.turn(&key, &given)) {
-            None => None,
+            None | Some(Turn::Unlocked) => None,
             Some(Turn::Run(lease)) => Some(lease),
             Some(Turn::Answered(exit)) => return exit,
             Some(Turn::Alone(why)) => return self.give_up(given, why),
@@ -294,6 +294,7 @@ impl Call<'_> {
             Some(_) => None,
             None => match self.late_lease(&key)? {
                 Late::Lease(lease) => Some(lease),
+                Late::Unlocked => None,
                 Late::Answered => return Ok(()),
             },
         };
@@ -362,6 +363,7 @@ impl Call<'_> {
                 Ok(if answered { Late::Answered } else { Late::Lease(lease) })
             }
             Ok(Taken::Held(_)) => Err(Unrecorded::SameKey),
+            Ok(Taken::NoLocks) => Ok(Late::Unlocked),
             Err(trouble) => Err(Unrecorded::Store(trouble.to_string())),
         }
     }
@@ -587,6 +589,8 @@ fn held(outer: Option<&OsStr>, key: &ActionKey) -> Option<CString> {
 
 enum Late {
     Lease(Lease),
+    /// The file system has no locks.
+    Unlocked,
     /// Somebody recorded the same meanwhile.
     Answered,
 }

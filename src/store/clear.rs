@@ -18,10 +18,11 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::Duration;
 
+use super::Store;
 use super::index::{Index, Weight};
 use super::location::Trouble;
+use super::lock::{self, Tried};
 use super::outcome::OutcomeId;
-use super::{Store, lock};
 use crate::action::identity::Timestamp;
 use crate::action::key::ActionKey;
 use crate::fault;
@@ -41,11 +42,7 @@ pub fn all(store: &Store, now: Timestamp) -> Result<Weight, Trouble> {
     let generation = hold_generation(store)?;
     let mut index = Index::open(store, now)?;
     let weight = index.total()?;
-    // In place, for others may be waiting for the lock on this very file. It only grows, and is written at
-    // once, so that whoever reads without a lock reads the old number or the new one.
-    let number = format!("{}\n", store.generation().saturating_add(1));
-    let path = store.path().join("generation");
-    generation.write_all_at(number.as_bytes(), 0).map_err(|error| Trouble::io("write", &path, error))?;
+    raise(store, &generation)?;
     fault::point("clear.generation");
     empty_tree(&store.path().join("manifests"))?;
     fault::point("clear.manifests");
@@ -68,13 +65,17 @@ pub fn some(store: &Store, picked: &[(ActionKey, OutcomeId)], now: Timestamp) ->
     if !store.is_made() {
         return Ok(Weight::default());
     }
-    let _generation = hold_generation(store)?;
+    let generation = hold_generation(store)?;
     let mut index = Index::open(store, now)?;
     let (weight, blobs) = index.weigh_with_blobs(picked)?;
     let mut picked = picked.to_vec();
     picked.sort_unstable();
     for chunk in picked.chunk_by(|a, b| a.0 == b.0) {
         remove(&store.lease_path(&chunk[0].0))?;
+    }
+    if matches!(lock::try_exclusive(&generation), Ok(Tried::NoLocks)) {
+        // No run has a lease: then none under way is recorded.
+        raise(store, &generation)?;
     }
     fault::point("clear.leases");
     for chunk in picked.chunk_by(|a, b| a.0 == b.0) {
@@ -88,6 +89,14 @@ pub fn some(store: &Store, picked: &[(ActionKey, OutcomeId)], now: Timestamp) ->
     fault::point("clear.blobs");
     index.bring_up()?;
     Ok(weight)
+}
+
+/// Raises the number of the generation. In place, for others may be waiting for the lock on this very file. It
+/// only grows, and is written at once, so that whoever reads without a lock reads the old number or the new one.
+fn raise(store: &Store, generation: &File) -> Result<(), Trouble> {
+    let number = format!("{}\n", store.generation().saturating_add(1));
+    let path = store.path().join("generation");
+    generation.write_all_at(number.as_bytes(), 0).map_err(|error| Trouble::io("write", &path, error))
 }
 
 pub(super) fn hold_generation(store: &Store) -> Result<File, Trouble> {

@@ -49,6 +49,7 @@ use blobs::Blobs;
 use journal::{Event, Journal, Record};
 use lease::{Lease, Taken};
 use location::{Found, Trouble};
+use lock::Tried;
 use manifest::{Entry, Manifest};
 use outcome::{Outcome, OutcomeId};
 use temporary::Temporary;
@@ -464,8 +465,8 @@ impl Store {
                 .write(true)
                 .open(lock)
                 .map_err(|error| Trouble::io("open", lock, error))?;
-            let locked = if shared { file.try_lock_shared() } else { file.try_lock() };
-            if locked.is_err() {
+            let tried = if shared { lock::try_shared(&file) } else { lock::try_exclusive(&file) };
+            if !matches!(tried, Ok(Tried::Locked)) {
                 return Ok(());
             }
             held.push(file);

@@ -1,7 +1,7 @@
 //! Files on their way: made under a name of their own, renamed into place when they are whole.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Seek};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -63,6 +63,16 @@ impl Temporary {
         self.path.as_deref().unwrap_or(Path::new(""))
     }
 
+    /// Returns a copy that has a name, for a file that cannot get one: without /proc, in some containers.
+    fn copy(&self, directory: &Path, prefix: &str) -> io::Result<Self> {
+        let mut copy = Self::create(directory, prefix, 0o600)?;
+        let mut from = &self.file;
+        from.rewind()?;
+        io::copy(&mut from, &mut copy.file)?;
+        copy.file.set_permissions(self.file.metadata()?.permissions())?;
+        Ok(copy)
+    }
+
     /// Renames it into place, replacing what is there.
     ///
     /// # Errors
@@ -70,17 +80,19 @@ impl Temporary {
     pub fn persist(mut self, to: &Path) -> io::Result<()> {
         if let Some((directory, prefix)) = self.unnamed.take() {
             match give_name(&self.file, to) {
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                done => return done,
-            }
-            // rename(2) replaces, linkat(2) does not: it has a name of its own for a moment.
-            self.path = Some(loop {
-                let path = fresh_name(&directory, prefix);
-                match give_name(&self.file, &path) {
-                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                    done => break done.map(|()| path)?,
+                Ok(()) => return Ok(()),
+                // rename(2) replaces, linkat(2) does not: it has a name of its own for a moment.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    self.path = Some(loop {
+                        let path = fresh_name(&directory, prefix);
+                        match give_name(&self.file, &path) {
+                            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                            done => break done.map(|()| path)?,
+                        }
+                    });
                 }
-            });
+                Err(_) => self = self.copy(&directory, prefix)?,
+            }
         }
         std::fs::rename(self.path(), to)?;
         self.path = None;
@@ -92,8 +104,13 @@ impl Temporary {
     /// # Errors
     /// EEXIST when something is, and the others of renameat2(2).
     pub fn persist_new(mut self, to: &Path) -> io::Result<()> {
-        if self.unnamed.take().is_some() {
-            return give_name(&self.file, to);
+        if let Some((directory, prefix)) = self.unnamed.take() {
+            match give_name(&self.file, to) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                    self = self.copy(&directory, prefix)?;
+                }
+                done => return done,
+            }
         }
         match crate::sys::file::rename_noreplace(self.path(), to) {
             // link(2) replaces nothing either, on every file system that has hard links.

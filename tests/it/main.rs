@@ -14,6 +14,7 @@ mod generated;
 mod hit;
 mod input;
 mod key;
+mod lacking;
 mod output;
 mod outside;
 mod peers;

@@ -27,6 +27,7 @@ use std::time::{Duration, Instant};
 
 use super::index::Index;
 use super::location::Trouble;
+use super::lock::Tried;
 use super::usage::Usage;
 use super::{Store, clear, lock};
 use crate::action::digest::Digest;
@@ -214,7 +215,8 @@ fn is_due(store: &Store, limits: Limits) -> bool {
 /// Does what there is time for. Returns whether that was all.
 fn a_little(store: &Store, now: Timestamp, limits: Limits, left: &dyn Fn() -> bool) -> Result<bool, Trouble> {
     let file = lock_file(store)?;
-    if file.try_lock().is_err() {
+    // Where there are no locks, SQLite's transactions keep two of them apart.
+    if !matches!(lock::try_exclusive(&file), Ok(Tried::Locked | Tried::NoLocks)) {
         return Ok(false);
     }
     fault::point("gc.locked");
