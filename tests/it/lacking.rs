@@ -74,7 +74,9 @@ fn check(denied: &str) {
                 ran.stderr
             );
             assert!(!ran.stderr.contains("warning"), "{denied}: {}", ran.stderr);
-            assert!(round < 2 || ran.is_hit(), "{denied}: {}", ran.stderr);
+            // Without tee(2) nobody can look at what waits in a pipe without taking it.
+            let is_seen = !denied.contains("tee") || bytes > 65_536;
+            assert!(round < 2 || ran.is_hit() || !is_seen, "{denied}: {}", ran.stderr);
         }
     }
     for _ in 0..2 {
