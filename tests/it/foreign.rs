@@ -6,7 +6,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 
-use crate::sandbox::{Ran, Sandbox};
+use crate::sandbox::{LATE, Ran, Sandbox};
 
 const NOBODY: u32 = 65534;
 
@@ -127,6 +127,40 @@ fn a_store_of_a_newer_memo() {
     assert_eq!(cleared.code, 125, "{}", cleared.stderr);
     assert!(cleared.stderr.contains("has format 4"), "{}", cleared.stderr);
     assert!(tree(&sandbox.store()) == before, "the store was changed");
+}
+
+#[test]
+fn what_a_newer_memo_recorded_is_not_read() {
+    let sandbox = filled();
+    fs::write(sandbox.store().join("FORMAT"), "4\n").unwrap();
+    for (path, (mode, ..)) in tree(&sandbox.store().join("manifests")) {
+        if mode & 0o170_000 == 0o100_000 && !path.ends_with(".lock") {
+            let mut bytes = fs::read(&path).unwrap();
+            assert_eq!(bytes[..7], *b"memoMAN");
+            bytes[7] = b'9';
+            fs::write(&path, bytes).unwrap();
+        }
+    }
+    is_left_alone(&sandbox, "has format 4, this memo reads up to 1");
+}
+
+#[test]
+fn what_was_recorded_before_a_newer_memo_came_still_answers() {
+    let sandbox = Sandbox::at(LATE);
+    sandbox.write("large", vec![b'x'; 17 << 20]);
+    let line = "memo -v puppet bump a , print large , exit 0";
+    sandbox.ok(line);
+    fs::write(sandbox.store().join("FORMAT"), "4\n").unwrap();
+    // It has to be hashed anew, and what is learned of it belongs into the manifest and the index.
+    sandbox.ok("cp -p large new && mv new large");
+    let mut before = tree(&sandbox.store());
+    let hit = sandbox.run(line);
+    assert!(hit.is_hit() && hit.stdout == "a #1\nlarge\n", "{}", hit.stderr);
+    let mut after = tree(&sandbox.store());
+    let journal = sandbox.store().join("journal");
+    let [old, new] = [&mut before, &mut after].map(|tree| tree.remove(&journal).unwrap());
+    assert!(new.2.starts_with(&old.2) && before == after, "more than the journal was changed");
+    is_left_alone(&sandbox, "has format 4, this memo reads up to 1");
 }
 
 #[test]
