@@ -161,6 +161,7 @@ impl Journal {
             }
             fault::point("journal.locked");
             if record.event != Event::Hit || opened.len() < LARGE {
+                fault::failure("journal.write")?;
                 file.write_all(&record.encode())?;
             }
             return Ok(opened.len());

@@ -292,7 +292,10 @@ impl Store {
     pub fn manifest(&self, key: &ActionKey) -> Result<Manifest, String> {
         let path = self.manifest_path(key);
         let mut bytes = Vec::new();
-        let read = crate::sys::file::open(&path).and_then(|mut file| file.read_to_end(&mut bytes));
+        let read = crate::sys::file::open(&path).and_then(|mut file| {
+            fault::failure("manifest.read")?;
+            file.read_to_end(&mut bytes)
+        });
         match read {
             Ok(_) => Manifest::decode(&bytes, key, self.root.as_deref())
                 .map_err(|error| format!("manifest {}: {error}", &key.to_string()[..8])),
@@ -311,8 +314,9 @@ impl Store {
         let bytes = match &entry.body {
             Some(body) => body,
             None => {
-                read =
-                    std::fs::read(self.outcome_path(&entry.id)).map_err(|error| wrong(&error.to_string()))?;
+                read = fault::failure("outcome.read")
+                    .and_then(|()| std::fs::read(self.outcome_path(&entry.id)))
+                    .map_err(|error| wrong(&error.to_string()))?;
                 if Digest::of(&read) != entry.id.0 {
                     return Err(wrong("it does not have the content its name says"));
                 }

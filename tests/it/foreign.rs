@@ -187,6 +187,63 @@ fn a_store_that_cannot_be_written() {
 }
 
 #[test]
+fn a_part_that_nobody_may_touch() {
+    let sandbox = Sandbox::new();
+    sandbox.script("run", "#!/bin/sh\necho . >>$RUNS\ncat in\npuppet fill 40000\ncat in >out\n");
+    let line = "memo -i in -o out ./run";
+    sandbox.write("in", "old\n");
+    sandbox.run_unprivileged(line);
+    sandbox.ok("echo new >in");
+    let expected = sandbox.run_unprivileged(line).stdout;
+    for line in ["memo ls", "memo gc", line] {
+        sandbox.run_unprivileged(line);
+    }
+    let store = sandbox.store();
+    let parts: Vec<PathBuf> = tree(&store).into_keys().collect();
+    assert!(parts.len() > 15, "{parts:?}");
+    for part in parts {
+        let Ok(metadata) = fs::metadata(&part) else { continue };
+        let place = part.display();
+        fs::set_permissions(&part, PermissionsExt::from_mode(0)).unwrap();
+        for old in [None, Some("other\n"), Some("new\n")] {
+            let _ = fs::remove_file(sandbox.path("out"));
+            sandbox.run_unprivileged(
+                old.map_or("true", |old| if old == "new\n" { "cp in out" } else { "echo other >out" }),
+            );
+            let ran = sandbox.run_unprivileged(line);
+            assert_eq!((ran.code, &ran.stdout), (0, &expected), "{place}: {}", ran.stderr);
+            let warnings = ran.stderr.matches("memo: warning: ").count();
+            assert!(warnings <= 1 && ran.stderr.lines().count() <= 2 * warnings, "{place}: {}", ran.stderr);
+            assert!(!ran.stderr.contains("os error"), "{place}: {}", ran.stderr);
+            assert_eq!(fs::read_to_string(sandbox.path("out")).unwrap(), "new\n", "{place}");
+            let failed = sandbox.run_unprivileged("memo puppet print x , exit 3");
+            assert_eq!((failed.code, failed.stdout.as_str()), (3, "x\n"), "{place}: {}", failed.stderr);
+            assert!(failed.stderr.matches("memo: warning: ").count() <= 1, "{place}: {}", failed.stderr);
+        }
+        for line in ["memo ls", "memo doctor", "memo gc"] {
+            let ran = sandbox.run_unprivileged(line);
+            assert!([0, 1, 125].contains(&ran.code), "{place}: `{line}`: {}", ran.stderr);
+            assert!(
+                !ran.stderr.contains("os error") && !ran.stderr.contains("internal"),
+                "{place}: {}",
+                ran.stderr
+            );
+        }
+        if part.exists() {
+            fs::set_permissions(&part, metadata.permissions()).unwrap();
+        }
+        sandbox.run_unprivileged(line);
+        let runs = sandbox.runs();
+        let again = sandbox.run_unprivileged(line);
+        assert_eq!(
+            (again.stdout, again.stderr.as_str(), sandbox.runs()),
+            (expected.clone(), "", runs),
+            "{place}"
+        );
+    }
+}
+
+#[test]
 fn root_makes_nothing_in_the_home_of_another() {
     // `sudo memo`, where HOME stays: the user could not remove what root makes there.
     if !is_root() {

@@ -139,6 +139,28 @@ fn copies_inside_the_kernel() {
 }
 
 #[test]
+fn handles_that_stay_good() {
+    // ESTALE: what NFS says when somebody else has removed an open file.
+    for (point, runs) in [("manifest.read", 3), ("outcome.read", 3), ("blob.read", 3), ("journal.write", 2)] {
+        let sandbox = Sandbox::new();
+        sandbox.script("run", "#!/bin/sh\necho . >>$RUNS\ncat in\npuppet fill 40000\ncat in >out\n");
+        // The older outcome is kept in a file of its own.
+        for content in ["old\n", "new\n", "old\n"] {
+            sandbox.write("in", content);
+            let _ = fs::remove_file(sandbox.path("out"));
+            let fault = format!("MEMO_FAULT={point}=errno:116 memo -i in -o out ./run");
+            let ran =
+                if sandbox.runs() < 2 { sandbox.run("memo -i in -o out ./run") } else { sandbox.run(fault) };
+            assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{point}");
+            assert!(ran.stdout.len() == 40_004 && ran.stdout.starts_with(content), "{point}");
+            assert_eq!(sandbox.read("out"), content, "{point}");
+        }
+        assert_eq!(sandbox.runs(), runs, "{point}");
+        assert!(sandbox.run("memo -v -i in -o out ./run").is_hit(), "{point}");
+    }
+}
+
+#[test]
 fn times_that_can_be_trusted() {
     check("statfs=ENOSYS");
     // Everything is compared by content there, also what nobody has touched for years.

@@ -241,7 +241,7 @@ fn a_run_removes_what_is_too_much_piece_by_piece() {
     // Time for one batch at a time.
     let some = |most| {
         steps.set(0);
-        a_little(&fixture.store, NOW, limits, &|| {
+        a_little(&fixture.store, NOW, limits, &|_| {
             steps.set(steps.get() + 1);
             steps.get() <= most
         })
@@ -273,7 +273,7 @@ fn a_journal_is_folded_piece_by_piece() {
     let mut pieces = 0;
     while !a_little(&fixture.store, NOW, ROOM, &{
         let steps = std::cell::Cell::new(0);
-        move || {
+        move |_| {
             steps.set(steps.get() + 1);
             steps.get() <= 3
         }
@@ -292,12 +292,40 @@ fn a_journal_is_folded_piece_by_piece() {
 }
 
 #[test]
+fn a_directory_is_taken_in_piece_by_piece() {
+    let fixture = Fixture::new();
+    for number in 0..100 {
+        let mut name = [7; 32];
+        name[31] = number;
+        let outcome = outcome(&["a"], number.into());
+        let commit = crate::store::Commit { outcome, observations: Vec::new(), transcript: None };
+        fixture.store.commit(&ActionKey::from_bytes(name), commit, None, 0, NOW).unwrap();
+    }
+    let mut pieces = 0;
+    let entries = || {
+        let mut index = Index::open_as_it_is(&fixture.store, NOW).unwrap();
+        (index.is_whole().unwrap(), index.total().unwrap().entries)
+    };
+    while !entries().0 {
+        let asked = std::cell::Cell::new(0);
+        // Time to begin, but not for more than what is done between two looks at the clock.
+        let left = |_| asked.replace(asked.get() + 1) == 0;
+        a_little(&fixture.store, NOW, ROOM, &left).unwrap();
+        pieces += 1;
+        assert!(pieces < 20, "{:?}", entries());
+        assert!(entries().1 >= (32 * pieces).min(100), "{:?}", entries());
+    }
+    assert!(pieces > 3);
+    assert_eq!(entries(), (true, 100));
+}
+
+#[test]
 fn one_that_finds_another_at_work_leaves_it_to_that() {
     let fixture = Fixture::new();
     fixture.record(1, &["a"], 1);
     let other = lock_file(&fixture.store).unwrap();
     other.lock().unwrap();
-    assert!(!a_little(&fixture.store, NOW, Limits::new(0), &|| true).unwrap());
+    assert!(!a_little(&fixture.store, NOW, Limits::new(0), &|_| true).unwrap());
     assert_eq!(keys(&fixture), [key(1)]);
 }
 

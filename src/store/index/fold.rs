@@ -63,7 +63,7 @@ pub(super) fn bring_up(
     }
     let mut seen = HashSet::new();
     for shard in shards::changed(&transaction, store, now)? {
-        shards::take_in(&transaction, store, &shard, &mut seen)?;
+        shards::take_in(&transaction, store, &shard, &mut seen, &|| true)?;
     }
     for record in records.iter().filter(|record| record.event == Event::Commit) {
         if seen.insert(record.key) {
@@ -149,11 +149,10 @@ pub(super) fn directories(
     changed.sort_by_key(|shard| shard.young);
     let mut in_time = changed.len();
     for (place, shard) in changed.iter().enumerate() {
-        if !left() {
+        if !left() || !shards::take_in(&transaction, store, shard, &mut seen, left)? {
             in_time = place;
             break;
         }
-        shards::take_in(&transaction, store, shard, &mut seen)?;
     }
     let whole = changed[in_time..].iter().all(|shard| shard.young);
     if whole {
