@@ -26,14 +26,13 @@ pub enum Talk {
 #[derive(Debug)]
 pub struct Ui {
     talk: Talk,
-    terminal: bool,
     warned: Cell<bool>,
 }
 
 impl Ui {
     /// Returns a writer that says so much.
     pub fn new(talk: Talk) -> Self {
-        Self { talk, terminal: terminal::is_terminal(descriptor::standard(2)), warned: Cell::new(false) }
+        Self { talk, warned: Cell::new(false) }
     }
 
     /// Returns whether `-v` was given.
@@ -59,7 +58,8 @@ impl Ui {
 
     /// Says a note with its hint, to those who listen.
     pub fn note(&self, message: impl Display, hint: Option<&str>) {
-        if self.talk == Talk::Verbose || self.talk == Talk::Normal && self.terminal {
+        let terminal = || terminal::is_terminal(descriptor::standard(2));
+        if self.talk == Talk::Verbose || self.talk == Talk::Normal && terminal() {
             self.group("note: ", message, hint);
         }
     }

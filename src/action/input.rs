@@ -74,6 +74,11 @@ impl Inputs {
         self.declared.is_empty()
     }
 
+    /// Returns whether this very declaration is among them.
+    pub fn has(&self, input: &Input) -> bool {
+        self.declared.contains(input)
+    }
+
     /// Returns the declared paths, lexically normal, also those that are ignored by name.
     pub fn paths(&self, directory: &Path) -> Vec<PathBuf> {
         self.declared.iter().map(|input| normal(&input.place, directory)).collect()

@@ -1,6 +1,7 @@
 //! Reasons, as data: why a lookup missed, and why a run was not recorded.
 //!
-//! Each has a name that `-v` prints and that never changes; the sentence is made in `Display`.
+//! Each has a name that `-v` prints and that never changes; the sentence is made in `Display`. It has a number
+//! too, for the journal, which never changes either.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -32,6 +33,52 @@ pub enum Missed {
     ModeOff,
     /// Standard input can not be known before it has been read.
     Stdin,
+}
+
+/// What [`Missed::number`] counts through, from 1.
+const MISSED: [&str; 12] = [
+    "never-seen",
+    "program",
+    "input-changed",
+    "input-appeared",
+    "input-gone",
+    "tree-changed",
+    "expired",
+    "other-options",
+    "damaged",
+    "refresh",
+    "mode-off",
+    "stdin",
+];
+
+/// What [`Unrecorded::number`] counts through, from 1.
+const UNRECORDED: [&str; 18] = [
+    "exit-status",
+    "signal",
+    "input-changed-meanwhile",
+    "word-file-rewritten",
+    "special-word",
+    "tree-too-large",
+    "output-missing",
+    "output-is-input",
+    "reader-gone",
+    "pipe-held",
+    "interactive",
+    "same-key",
+    "stdin",
+    "store",
+    "read-only",
+    "too-large",
+    "unkeyed",
+    "build-driver",
+];
+
+fn name_of(number: u8, names: &[&'static str]) -> Option<&'static str> {
+    match usize::from(number) {
+        0 => None,
+        // A newer memo's.
+        number => Some(names.get(number - 1).copied().unwrap_or("other")),
+    }
 }
 
 impl Missed {
@@ -69,6 +116,13 @@ impl Missed {
             Self::ModeOff => 11,
             Self::Stdin => 12,
         }
+    }
+}
+
+impl Missed {
+    /// Returns the name of the reason with a number; `None` for 0.
+    pub fn name_of(number: u8) -> Option<&'static str> {
+        name_of(number, &MISSED)
     }
 }
 
@@ -124,6 +178,8 @@ pub enum Unrecorded {
     TooLarge,
     /// What is to be hashed cannot be found out.
     Unkeyed(String),
+    /// The command is a build driver, and nothing says what it depends on.
+    BuildDriver(String),
 }
 
 impl Unrecorded {
@@ -147,7 +203,37 @@ impl Unrecorded {
             Self::ReadOnly => "read-only",
             Self::TooLarge => "too-large",
             Self::Unkeyed(_) => "unkeyed",
+            Self::BuildDriver(_) => "build-driver",
         }
+    }
+
+    /// Returns the number that stands for the reason in the journal; 0 stands for none.
+    pub fn number(&self) -> u8 {
+        match self {
+            Self::ExitStatus(_) => 1,
+            Self::Signal(_) => 2,
+            Self::InputChangedMeanwhile(_) => 3,
+            Self::WordFileRewritten(_) => 4,
+            Self::SpecialWord(_) => 5,
+            Self::TreeTooLarge(_) => 6,
+            Self::OutputMissing(_) => 7,
+            Self::OutputIsInput(_) => 8,
+            Self::ReaderGone => 9,
+            Self::PipeHeld => 10,
+            Self::Interactive => 11,
+            Self::SameKey => 12,
+            Self::Stdin(_) => 13,
+            Self::Store(_) => 14,
+            Self::ReadOnly => 15,
+            Self::TooLarge => 16,
+            Self::Unkeyed(_) => 17,
+            Self::BuildDriver(_) => 18,
+        }
+    }
+
+    /// Returns the name of the reason with a number; `None` for 0.
+    pub fn name_of(number: u8) -> Option<&'static str> {
+        name_of(number, &UNRECORDED)
     }
 
     /// Returns what the user can do about it, where there is something.
@@ -161,6 +247,10 @@ impl Unrecorded {
                 "name what is read, `-i '{}/*.c'`, and leave the rest to you with `--no-auto`",
                 shown(path)
             )),
+            Self::BuildDriver(_) => Some(
+                "its sources would not be seen; say what it depends on: `-i src`, or `-k rev=\"$(git rev-parse HEAD)\"`"
+                    .to_owned(),
+            ),
             Self::SpecialWord(_) => Some("`--no-auto` keys by the words alone".to_owned()),
             _ => None,
         }
@@ -180,8 +270,58 @@ impl fmt::Display for Unrecorded {
             | Self::OutputMissing(path)
             | Self::OutputIsInput(path) => write!(f, ": `{}`", path.display()),
             Self::Store(why) | Self::Unkeyed(why) => write!(f, ": {why}"),
+            Self::BuildDriver(pattern) => write!(f, ": `{pattern}`"),
             Self::Stdin(why) => write!(f, ": {why}"),
             _ => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_stands_for_its_name() {
+        let path = || PathBuf::from("p");
+        let missed = [
+            Missed::NeverSeen,
+            Missed::Program(path()),
+            Missed::InputChanged(path()),
+            Missed::InputAppeared(path()),
+            Missed::InputGone(path()),
+            Missed::TreeChanged(path()),
+            Missed::Expired,
+            Missed::OtherOptions,
+            Missed::Damaged(String::new()),
+            Missed::Refresh,
+            Missed::ModeOff,
+            Missed::Stdin,
+        ];
+        assert!(missed.iter().map(Missed::number).eq(1..=MISSED.len() as u8));
+        assert!(missed.iter().all(|missed| Missed::name_of(missed.number()) == Some(missed.name())));
+        let unrecorded = [
+            Unrecorded::ExitStatus(1),
+            Unrecorded::Signal(1),
+            Unrecorded::InputChangedMeanwhile(path()),
+            Unrecorded::WordFileRewritten(path()),
+            Unrecorded::SpecialWord(path()),
+            Unrecorded::TreeTooLarge(path()),
+            Unrecorded::OutputMissing(path()),
+            Unrecorded::OutputIsInput(path()),
+            Unrecorded::ReaderGone,
+            Unrecorded::PipeHeld,
+            Unrecorded::Interactive,
+            Unrecorded::SameKey,
+            Unrecorded::Stdin(""),
+            Unrecorded::Store(String::new()),
+            Unrecorded::ReadOnly,
+            Unrecorded::TooLarge,
+            Unrecorded::Unkeyed(String::new()),
+            Unrecorded::BuildDriver(String::new()),
+        ];
+        assert!(unrecorded.iter().map(Unrecorded::number).eq(1..=UNRECORDED.len() as u8));
+        assert!(unrecorded.iter().all(|why| Unrecorded::name_of(why.number()) == Some(why.name())));
+        assert_eq!((Missed::name_of(0), Unrecorded::name_of(200)), (None, Some("other")));
     }
 }

@@ -22,7 +22,7 @@ pub const HASHED_BEFORE: u64 = 64 << 20;
 /// Returns the paths that the words after the first may name: each word, and what stands behind its
 /// first `=`. Sorted by first appearance, each once.
 pub fn candidates(words: &[OsString]) -> Vec<PathBuf> {
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = std::collections::BTreeSet::new();
     let mut out = Vec::new();
     let mut add = |text: &[u8]| {
         if may_name_a_file(text) && seen.insert(text.to_vec()) {

@@ -4,18 +4,17 @@ use std::collections::HashSet;
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 
 use super::table::shown_size;
-use super::{mistaken, pattern, print, quote};
+use super::{mistaken, pattern, print, quote, run};
 use crate::action::digest::Digest;
 use crate::action::identity::Timestamp;
 use crate::action::key::call_digest;
-use crate::action::name::split_named;
-use crate::config::duration;
+use crate::config::{Config, duration};
 use crate::error::{Error, Kind};
 use crate::store::index::{Index, Named, Row, Weight};
 use crate::store::outcome::OutcomeId;
@@ -42,6 +41,12 @@ pub struct ClearArgs {
     #[arg(long, value_name = "DUR", value_parser = duration::parse)]
     pub older_than: Option<Duration>,
 
+    /// Of the command after --, what was recorded with this --root
+    ///
+    /// In a project that is relocatable its directory is the root without being named.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, requires = "command")]
+    pub root: Option<PathBuf>,
+
     /// Do not ask
     #[arg(short, long)]
     pub yes: bool,
@@ -63,22 +68,25 @@ impl ClearArgs {
     }
 }
 
-/// Removes what is recorded. `directory` is where a command after `--` would have run, `root` the
-/// directory that `--root` names. Returns the exit code.
+/// Removes what is recorded. `directory` is where a command after `--` would have run. Returns the exit code.
 ///
 /// # Errors
 /// When a word names nothing or too much, when the words were meant for another command, and when the store
 /// or stdout fails.
 pub fn clear(
-    args: ClearArgs,
+    args: &ClearArgs,
     store: &Store,
+    config: &Config,
     now: Timestamp,
     directory: &Path,
-    root: Option<&Path>,
 ) -> Result<u8, Error> {
+    let root = run::root(args.root.as_deref(), config).map_err(|(root, why)| {
+        let root = root.display();
+        Error::new(Kind::Usage, format_args!("cannot use root `{root}`: {why}; nothing was removed"))
+    })?;
     let asks = !args.yes && terminal::is_terminal(descriptor::standard(0));
     let mut agrees = |question: &str| !asks || ask(question);
-    let (text, code) = run(&args, store, now, directory, root, &mut agrees)?;
+    let (text, code) = remove(args, store, now, directory, root.as_deref(), &mut agrees)?;
     print::print(&text)?;
     Ok(code)
 }
@@ -99,7 +107,7 @@ pub fn check(words: &[OsString]) -> Result<(), Error> {
 }
 
 /// Does it; returns what to print and the exit code.
-fn run(
+fn remove(
     args: &ClearArgs,
     store: &Store,
     now: Timestamp,
@@ -214,16 +222,11 @@ fn ambiguous(word: &str, candidates: &[Row]) -> Error {
 /// Returns the digests of a command's calls in a directory: as `memo run` makes them there, with
 /// `--no-cwd`, and with a root.
 fn calls(command: &[OsString], directory: &Path, root: Option<&Path>) -> Vec<Digest> {
-    let mut words = command;
-    let mut assignments = Vec::new();
-    while let [first, rest @ ..] = words
-        && let Some(assignment) = split_named(first)
-    {
-        assignments.push(assignment);
-        words = rest;
-    }
+    let (assignments, words) = run::split_assignments(command);
     let below = root.and_then(|root| directory.strip_prefix(root).ok());
-    let directories = [Some(directory), None].into_iter().chain(below.map(Some));
+    // With `--no-cwd` below a root, it is the root itself.
+    let rooted = below.into_iter().flat_map(|below| [Some(below), Some(Path::new(""))]);
+    let directories = [Some(directory), None].into_iter().chain(rooted);
     directories.map(|directory| call_digest(words, &assignments, directory)).collect()
 }
 
@@ -264,7 +267,7 @@ mod tests {
     }
 
     fn go(fixture: &Fixture, args: &ClearArgs) -> Result<String, Error> {
-        let done = run(args, &fixture.store, NOW, Path::new("/work"), None, &mut |_| true)?;
+        let done = remove(args, &fixture.store, NOW, Path::new("/work"), None, &mut |_| true)?;
         assert_eq!(done.1, 0);
         Ok(done.0)
     }
@@ -311,7 +314,7 @@ mod tests {
         assert_eq!(left(&fixture), ["./bump 2"]);
         let elsewhere = |root| {
             let args = ClearArgs { dry_run: true, ..command(&["./bump", "2"]) };
-            run(&args, &fixture.store, NOW, Path::new("/other"), root, &mut |_| true).unwrap().0
+            remove(&args, &fixture.store, NOW, Path::new("/other"), root, &mut |_| true).unwrap().0
         };
         assert_eq!(elsewhere(None), "nothing to remove\n");
     }
@@ -323,7 +326,7 @@ mod tests {
         relative.shown.call = call_digest(&["a".into()], &[], Some("sub".as_ref()));
         fixture.commit(1, relative, "");
         let (directory, root) = (Path::new("/r/sub"), Path::new("/r"));
-        let done = run(&command(&["a"]), &fixture.store, NOW, directory, Some(root), &mut |_| true);
+        let done = remove(&command(&["a"]), &fixture.store, NOW, directory, Some(root), &mut |_| true);
         assert!(done.unwrap().0.starts_with("removed 1 entry"));
     }
 
@@ -384,7 +387,7 @@ mod tests {
             false
         };
         for args in [ClearArgs::default(), words(&["cc"])] {
-            let done = run(&args, &fixture.store, NOW, Path::new("/"), None, &mut no).unwrap();
+            let done = remove(&args, &fixture.store, NOW, Path::new("/"), None, &mut no).unwrap();
             assert_eq!(done, ("nothing removed\n".to_owned(), 1));
         }
         assert_eq!(asked, ["remove everything recorded, 1 entry", "remove 1 entry"]);

@@ -7,7 +7,7 @@ use super::table::shown_size;
 use crate::action::identity::Timestamp;
 use crate::config::Config;
 use crate::error::Error;
-use crate::store::doctor::{self, Fault, Report};
+use crate::store::doctor::{self, Fault, Leftovers, Report};
 use crate::store::location::Trouble;
 use crate::store::{FORMAT, Store};
 
@@ -67,7 +67,7 @@ fn examined(args: &DoctorArgs, config: &Config, user: u32, now: Timestamp) -> (S
         let would = if args.fix { "fix:" } else { "`--fix` would" };
         text += &format!("problem: {fault}; {would} {}\n", fault.remedy);
     }
-    if !args.fix || report.faults.is_empty() && report.leftovers.0 == 0 {
+    if !args.fix || report.faults.is_empty() && report.leftovers.is_empty() {
         return (text + &problems(&report.faults), u8::from(!report.faults.is_empty()));
     }
     let fixed = doctor::fix(&store, user, now, &report).and_then(|()| doctor::check(&store, user, now));
@@ -99,9 +99,12 @@ fn held(report: &Report) -> String {
         report.entries,
         shown_size(report.bytes)
     );
-    if report.leftovers.0 > 0 {
-        let (files, bytes) = report.leftovers;
-        text += &format!("left by killed runs: {files} ({}), gc removes it\n", shown_size(bytes));
+    if !report.leftovers.is_empty() {
+        let Leftovers { leases, temporary, bytes } = report.leftovers;
+        let size = shown_size(bytes);
+        text += &format!(
+            "left by killed runs, for gc to remove: leases: {leases}, files in `tmp/`: {temporary} ({size})\n"
+        );
     }
     if report.quarantined > 0 {
         text += &format!("in quarantine: {}\n", report.quarantined);

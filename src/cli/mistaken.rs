@@ -4,14 +4,13 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 
 use clap::error::{ContextKind, ContextValue};
-use clap::{Args, Command};
 
 use super::quote;
 use crate::error::{Error, Kind};
 
-/// Returns the error for words after a subcommand that it does not take.
-pub fn mistaken(subcommand: &str, words: &[OsString]) -> Error {
-    let (odd, similar) = refused(subcommand, words);
+/// Returns the error for words after a subcommand that it does not take, as the parser says.
+pub fn mistaken(subcommand: &str, words: &[OsString], refused: &clap::Error) -> Error {
+    let (odd, similar) = odd_and_similar(words, refused);
     let error = about(subcommand, words, &odd);
     match similar {
         Some(similar) => error.hint(format!("there is `{similar}`")),
@@ -26,6 +25,7 @@ pub(super) fn about(subcommand: &str, words: &[OsString], odd: &str) -> Error {
         "clear" => "removes what is recorded",
         "gc" => "makes room in the store",
         "doctor" => "looks for damage in the store",
+        "config" => "prints what is configured",
         _ => "is one of memo's own",
     };
     let line: Vec<_> = words.iter().map(|word| quote::word(word.as_bytes())).collect();
@@ -39,17 +39,8 @@ pub(super) fn is_path_like(word: &str) -> bool {
 }
 
 /// Returns which of the words the subcommand does not take, and the option that may have been meant.
-fn refused(subcommand: &str, words: &[OsString]) -> (String, Option<String>) {
-    let parser = Command::new("").no_binary_name(true).disable_help_flag(true);
-    let parser = match subcommand {
-        "ls" => super::ls::LsArgs::augment_args(parser),
-        "clear" => super::clear::ClearArgs::augment_args(parser),
-        "gc" => super::gc::GcArgs::augment_args(parser),
-        "doctor" => super::doctor::DoctorArgs::augment_args(parser),
-        _ => parser,
-    };
-    let error = parser.try_get_matches_from(words).err();
-    let told = |kind| match error.as_ref()?.get(kind)? {
+fn odd_and_similar(words: &[OsString], refused: &clap::Error) -> (String, Option<String>) {
+    let told = |kind| match refused.get(kind)? {
         ContextValue::String(text) => Some(text.clone()),
         _ => None,
     };
@@ -63,10 +54,16 @@ fn refused(subcommand: &str, words: &[OsString]) -> (String, Option<String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::{Arg, ArgAction, Command};
 
     fn check(subcommand: &str, words: &[&str], message: &str, hints: &[&str]) {
         let words: Vec<_> = words.iter().map(OsString::from).collect();
-        let error = mistaken(subcommand, &words);
+        let parser = Command::new("").no_binary_name(true).args([
+            Arg::new("pattern"),
+            Arg::new("long").short('l').action(ArgAction::SetTrue),
+            Arg::new("json").long("json").action(ArgAction::SetTrue),
+        ]);
+        let error = mistaken(subcommand, &words, &parser.try_get_matches_from(&words).unwrap_err());
         assert_eq!(error.kind(), Kind::Usage);
         assert_eq!(
             (error.to_string().as_str(), error.hints()),

@@ -6,6 +6,7 @@
 
 pub mod clear;
 pub mod completions;
+pub mod config;
 pub mod doctor;
 pub mod gc;
 pub mod json;
@@ -37,7 +38,7 @@ use completions::CompletionsArgs;
 use run::{RunArgs, Surroundings};
 
 /// The subcommands, but for `run`.
-pub const SUBCOMMANDS: &[&str] = &["ls", "clear", "gc", "doctor", "completions"];
+pub const SUBCOMMANDS: &[&str] = &["ls", "clear", "gc", "doctor", "config", "completions"];
 
 /// Does what the command line asks for.
 pub fn main(mut words: impl Iterator<Item = OsString>) -> Exit {
@@ -53,6 +54,7 @@ pub fn main(mut words: impl Iterator<Item = OsString>) -> Exit {
         Some("clear") => subcommand_exit(clear(&words[1..], &around)),
         Some("gc") => subcommand_exit(collect(&words[1..], &around)),
         Some("doctor") => subcommand_exit(examine(&words[1..], &around)),
+        Some("config") => subcommand_exit(configured(&words[1..], &around)),
         Some("completions") => subcommand_exit(complete(&words[1..])),
         Some("run") => {
             words.remove(0);
@@ -97,7 +99,8 @@ fn clear(words: &[OsString], around: &Surroundings) -> Result<u8, Error> {
     clear::check(words)?;
     let Some(args) = subcommand::<clear::ClearArgs>("clear", words)? else { return Ok(0) };
     let directory = around.place.directory.as_deref().unwrap_or(Path::new(""));
-    clear::clear(args, &store(around, &Ui::new(Talk::Normal))?, around.clock.now(), directory, None)
+    let (store, config) = store_and_config(around, &Ui::new(Talk::Normal))?;
+    clear::clear(&args, &store, &config, around.clock.now(), directory)
 }
 
 fn collect(words: &[OsString], around: &Surroundings) -> Result<u8, Error> {
@@ -110,6 +113,14 @@ fn examine(words: &[OsString], around: &Surroundings) -> Result<u8, Error> {
     let Some(args) = subcommand::<doctor::DoctorArgs>("doctor", words)? else { return Ok(0) };
     let config = config(around, &Ui::new(Talk::Normal));
     doctor::doctor(&args, &config, process::user(), around.clock.now())
+}
+
+fn configured(words: &[OsString], around: &Surroundings) -> Result<u8, Error> {
+    let Some(args) = subcommand::<config::ConfigArgs>("config", words)? else { return Ok(0) };
+    let mut warnings = Vec::new();
+    let config = Config::load(&around.environment, &around.place, &mut |warning| warnings.push(warning));
+    let user_file = Config::user_file(&around.environment);
+    config::config(&args, &config, &warnings, user_file, &Ui::new(Talk::Normal))
 }
 
 fn complete(words: &[OsString]) -> Result<u8, Error> {
@@ -127,7 +138,7 @@ fn subcommand<T: Args + FromArgMatches>(name: &'static str, words: &[OsString]) 
         Err(error) => {
             return match error.kind() {
                 ErrorKind::DisplayHelp => print::print(&error.render().to_string()).map(|()| None),
-                ErrorKind::UnknownArgument => Err(mistaken::mistaken(name, words)),
+                ErrorKind::UnknownArgument => Err(mistaken::mistaken(name, words, &error)),
                 _ => Err(usage::explain(&error, Kind::Usage)),
             };
         }
@@ -174,5 +185,6 @@ pub fn tree() -> Command {
         .subcommand(clear::ClearArgs::augment_args(Command::new("clear")))
         .subcommand(gc::GcArgs::augment_args(Command::new("gc")))
         .subcommand(doctor::DoctorArgs::augment_args(Command::new("doctor")))
+        .subcommand(config::ConfigArgs::augment_args(Command::new("config")))
         .subcommand(CompletionsArgs::augment_args(Command::new("completions")))
 }

@@ -10,7 +10,11 @@ use crate::action::environment::choose;
 use crate::action::input::Inputs;
 use crate::action::key::{Action, Directory};
 use crate::action::name::{Name, split_named};
+use crate::action::reason::Unrecorded;
 use crate::action::search::{self, NotRunnable};
+use crate::config::command_pattern::CommandLine;
+use crate::config::origin::Origin;
+use crate::config::rule::Gives;
 use crate::config::ttl::{self, BadTtl};
 use crate::config::{Clock, Config, Environment, ExitCodes, Mode, Place};
 use crate::engine::{self, Exit, Options, Request};
@@ -55,14 +59,8 @@ pub struct RunArgs {
     pub key_cmd: Vec<OsString>,
 
     /// Hash stdin, or give the command none
-    #[arg(
-        long,
-        value_name = "auto|none",
-        default_value = "auto",
-        hide_default_value = true,
-        help_heading = "Key"
-    )]
-    pub stdin: StdinChoice,
+    #[arg(long, value_name = "auto|none", help_heading = "Key")]
+    pub stdin: Option<StdinChoice>,
 
     /// Give the command /dev/null as stdin; the same as --stdin none
     #[arg(short = 'n', help_heading = "Key")]
@@ -172,43 +170,41 @@ pub fn run(args: RunArgs, config: Config, around: &Surroundings, ui: &Ui) -> Res
         assignments.iter().rev().find(|(set, _)| set.as_str() == "PATH").map(|(_, value)| value.clone());
     let search_path = set.as_deref().or_else(|| around.environment.get("PATH"));
     let program = search::find(first, search_path).map_err(|why| not_runnable(first, why))?;
-    let options = options(&args, &config, &program)?;
-    let directory = directory(&args, &around.place)?;
-    let mut environment: Vec<OsString> = config.env.clone();
-    environment.extend(selectors(&args.env)?);
-    let assigned: Vec<&str> = assignments.iter().map(|(name, _)| name.as_str()).collect();
-    let keyless = match &directory {
-        Cwd::Unknown => {
-            Some("the working directory cannot be found out; `--no-cwd` leaves it out of the key")
+    let line = CommandLine { program: &program, words, directory: around.place.directory.as_deref() };
+    let ruled = config.ruled(line);
+    for origin in &ruled.origins {
+        ui.verbose(format_args!("rule: {origin}"));
+    }
+    let typed = Typed { args: &args, assignments: &assignments, words, program: &program };
+    let (made, trouble) = match (&ruled.fault, make(typed, &ruled.gives, &config, around)) {
+        (None, Ok(made)) => (made, None),
+        (None, Err(error)) if ruled.origins.is_empty() => return Err(error),
+        // What a rule gives is no word of this call's: without it the command runs, and is not recorded.
+        (fault, made) => {
+            let (at, why) = match (fault, made) {
+                (Some((at, why)), _) => (at.to_string(), why.clone()),
+                (None, made) => {
+                    let at: Vec<_> = ruled.origins.iter().map(Origin::to_string).collect();
+                    (at.join(", "), made.err().map(|error| without_run(&error)).unwrap_or_default())
+                }
+            };
+            let made = make(typed, &Gives::default(), &config, around)?;
+            ui.warning(format_args!("not recorded: the rule at {at}: {why}"), None);
+            (made, Some(Unrecorded::Unkeyed(format!("the rule at {at}: {why}"))))
         }
-        _ => None,
     };
-    let (directory, root) = match directory {
-        Cwd::Known(directory, root) => (Some(directory), root),
-        Cwd::LeftOut | Cwd::Unknown => (None, None),
+    let Made { action, options, unkeyed } = made;
+    let driver = || {
+        let pattern = config.build_driver(line).filter(|_| !says_what_it_depends_on(&action))?;
+        Some(Unrecorded::BuildDriver(pattern.text()))
     };
-    let off = options.mode == Mode::Off;
-    let environment = choose(around.environment.iter(), &environment, &assigned);
-    let action = Action {
-        environment,
-        assignments,
-        directory,
-        root,
-        program: (!args.no_exe).then(|| program.clone()),
-        texts: args.key.iter().map(text).collect(),
-        key_commands: if off { Vec::new() } else { key_commands(&args.key_cmd, &around.environment)? },
-        inputs: Inputs::parse(&args.input),
-        outputs: outputs(&args.output)?,
-        auto: !args.no_auto,
-        streams: engine::streams(&around.inherited),
-        closed: [around.inherited.closed(1), around.inherited.closed(2)],
-        words: words.to_vec(),
-    };
+    let keyless = trouble.or(unkeyed).or_else(driver);
     let variables: Vec<(OsString, OsString)> =
         around.environment.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let request = Request {
         action: &action,
-        keyless,
+        keyless: keyless.as_ref(),
+        ruled: &Inputs::parse(&ruled.gives.input),
         program: &program,
         environment: &variables,
         search_path,
@@ -225,6 +221,82 @@ pub fn run(args: RunArgs, config: Config, around: &Surroundings, ui: &Ui) -> Res
     engine::run(request, store, ui)
 }
 
+/// A call as it was typed.
+#[derive(Clone, Copy)]
+struct Typed<'a> {
+    args: &'a RunArgs,
+    assignments: &'a [(Name, OsString)],
+    words: &'a [OsString],
+    program: &'a Path,
+}
+
+/// A call as it is meant.
+struct Made {
+    action: Action,
+    options: Options,
+    /// Why it has no key.
+    unkeyed: Option<Unrecorded>,
+}
+
+/// Adds what rules give and what is configured to what was typed.
+fn make(typed: Typed<'_>, gives: &Gives, config: &Config, around: &Surroundings) -> Result<Made, Error> {
+    let Typed { args, assignments, words, program } = typed;
+    let options = options(args, gives, config, program)?;
+    let no_cwd = args.no_cwd || gives.no_cwd == Some(true);
+    let (directory, root, unkeyed) = match directory(args, no_cwd, config, &around.place)? {
+        Cwd::Known(directory, root) => (Some(directory), root, None),
+        Cwd::LeftOut => (None, None, None),
+        Cwd::Unknown => {
+            let why = "the working directory cannot be found out; `--no-cwd` leaves it out of the key";
+            (None, None, Some(Unrecorded::Unkeyed(why.to_owned())))
+        }
+    };
+    let mut environment: Vec<OsString> = config.env.clone();
+    environment.extend(selectors(&all(&gives.env, &args.env))?);
+    let assigned: Vec<&str> = assignments.iter().map(|(name, _)| name.as_str()).collect();
+    let environment = choose(around.environment.iter(), &environment, &assigned);
+    let key_cmd = all(&gives.key_cmd, &args.key_cmd);
+    let off = options.mode == Mode::Off;
+    let action = Action {
+        environment,
+        assignments: assignments.to_vec(),
+        directory,
+        root,
+        program: (!args.no_exe && gives.no_exe != Some(true)).then(|| program.to_owned()),
+        texts: all(&gives.key, &args.key).iter().map(text).collect(),
+        key_commands: if off { Vec::new() } else { key_commands(&key_cmd, &around.environment)? },
+        inputs: Inputs::parse(&all(&gives.input, &args.input)),
+        outputs: outputs(&all(
+            gives.output.iter().map(PathBuf::from).collect::<Vec<_>>().as_slice(),
+            &args.output,
+        ))?,
+        auto: !args.no_auto && gives.no_auto != Some(true),
+        streams: engine::streams(&around.inherited),
+        closed: [around.inherited.closed(1), around.inherited.closed(2)],
+        words: words.to_vec(),
+    };
+    Ok(Made { action, options, unkeyed })
+}
+
+/// Returns what rules give and what was typed, in this order.
+fn all<T: Clone>(given: &[T], typed: &[T]) -> Vec<T> {
+    given.iter().chain(typed).cloned().collect()
+}
+
+/// Returns whether a call says by more than its words what it depends on.
+fn says_what_it_depends_on(action: &Action) -> bool {
+    let hashed = |name: Option<&Name>| !name.is_some_and(Name::is_ignored);
+    !action.inputs.key_texts().iter().all(|text| text.starts_with(b"!"))
+        || action.texts.iter().any(|(name, _)| hashed(name.as_ref()))
+        || action.key_commands.iter().any(|(name, _)| hashed(Some(name)))
+}
+
+/// Returns an error as a reason: the command will run.
+fn without_run(error: &Error) -> String {
+    let text = error.to_string();
+    text.strip_suffix("; the command was not run").unwrap_or(&text).to_owned()
+}
+
 /// Splits leading `NAME=VALUE` words from the command.
 pub fn split_assignments(command: &[OsString]) -> (Vec<(Name, OsString)>, &[OsString]) {
     let assignments: Vec<_> = command.iter().map_while(|word| split_named(word)).collect();
@@ -232,12 +304,17 @@ pub fn split_assignments(command: &[OsString]) -> (Vec<(Name, OsString)>, &[OsSt
     (assignments, words)
 }
 
-fn options(args: &RunArgs, config: &Config, program: &Path) -> Result<Options, Error> {
+fn options(args: &RunArgs, gives: &Gives, config: &Config, program: &Path) -> Result<Options, Error> {
     let ttl = match &args.ttl {
-        None => config.ttl,
+        None => gives.ttl.unwrap_or(config.ttl),
         Some(text) => parse_ttl(text)?,
     };
-    let mode = match config.mode {
+    let no_stdin = match args.stdin {
+        _ if args.no_stdin => true,
+        None => gives.no_stdin == Some(true),
+        Some(choice) => choice == StdinChoice::None,
+    };
+    let mode = match gives.mode.unwrap_or(config.mode) {
         Mode::On if args.refresh => Mode::Refresh,
         mode => mode,
     };
@@ -245,10 +322,10 @@ fn options(args: &RunArgs, config: &Config, program: &Path) -> Result<Options, E
     Ok(Options {
         mode,
         ttl,
-        cache_exit: args.cache_exit.unwrap_or(config.cache_exit),
+        cache_exit: args.cache_exit.or(gives.cache_exit).unwrap_or(config.cache_exit),
         only_cached: args.only_cached,
-        group: args.group.clone().or_else(|| config.group.clone()).unwrap_or(base),
-        no_stdin: args.no_stdin || args.stdin == StdinChoice::None,
+        group: args.group.clone().or_else(|| gives.group.clone()).unwrap_or(base),
+        no_stdin,
         stdin_max: config.stdin_max,
         max_size: config.max_size,
         max_entry: config.max_entry(),
@@ -271,18 +348,12 @@ enum Cwd {
     Unknown,
 }
 
-fn directory(args: &RunArgs, place: &Place) -> Result<Cwd, Error> {
-    let root = match &args.root {
-        None => None,
-        Some(root) => Some(std::fs::canonicalize(root).map_err(|error| {
-            let why = system_text(&error);
-            Error::new(
-                Kind::Failed,
-                format_args!("cannot use root `{}`: {why}; the command was not run", root.display()),
-            )
-        })?),
-    };
-    if args.no_cwd && root.is_none() {
+fn directory(args: &RunArgs, no_cwd: bool, config: &Config, place: &Place) -> Result<Cwd, Error> {
+    let root = root(args.root.as_deref(), config).map_err(|(root, why)| {
+        let root = root.display();
+        Error::new(Kind::Failed, format_args!("cannot use root `{root}`: {why}; the command was not run"))
+    })?;
+    if no_cwd && root.is_none() {
         return Ok(Cwd::LeftOut);
     }
     let Some(directory) = &place.directory else { return Ok(Cwd::Unknown) };
@@ -292,7 +363,7 @@ fn directory(args: &RunArgs, place: &Place) -> Result<Cwd, Error> {
     };
     match directory.strip_prefix(&root) {
         Ok(below) => {
-            let below = if args.no_cwd { PathBuf::new() } else { below.to_owned() };
+            let below = if no_cwd { PathBuf::new() } else { below.to_owned() };
             Ok(Cwd::Known(Directory { path: below, shell: None }, Some(root)))
         }
         Err(_) => Err(Error::new(
@@ -303,6 +374,17 @@ fn directory(args: &RunArgs, place: &Place) -> Result<Cwd, Error> {
             ),
         )
         .hint("name a directory above this one: `--root .`")),
+    }
+}
+
+/// Returns the root of a call: what `--root` says, else the project's directory if that is relocatable.
+///
+/// # Errors
+/// The directory and what the system says of it.
+pub fn root<'a>(typed: Option<&'a Path>, config: &Config) -> Result<Option<PathBuf>, (&'a Path, String)> {
+    match typed {
+        Some(root) => std::fs::canonicalize(root).map(Some).map_err(|error| (root, system_text(&error))),
+        None => Ok(config.root().map(Path::to_owned)),
     }
 }
 

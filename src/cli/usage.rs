@@ -18,6 +18,7 @@ Subcommands (only as the very first word; `memo -- ls` memoizes ls):
   clear        remove what is recorded
   gc           remove what is too much, and what nothing needs
   doctor       look for damage in the store
+  config       print what is configured, and where it comes from
   completions  print completions for a shell
 
 A name that begins with `_` is passed on but never hashed: environment variables, NAME=VALUE words
@@ -34,7 +35,7 @@ pub fn dressed(command: Command) -> Command {
         .about("Memoize a shell command: the second time, the answer is there at once")
         .after_help(AFTER)
         .override_usage(
-            "memo [OPTIONS] [--] [NAME=VALUE]... COMMAND [ARG]...\n       memo ls | clear | gc | doctor | completions",
+            "memo [OPTIONS] [--] [NAME=VALUE]... COMMAND [ARG]...\n       memo ls | clear | gc | doctor | config | completions",
         )
         .args_override_self(true)
         .max_term_width(100)

@@ -56,7 +56,7 @@ fn absolute<'a>(environment: &'a Environment, name: &str) -> Option<&'a Path> {
 }
 
 /// Takes `.` and `..` out of an absolute path by its text alone, without a look at the disk.
-fn normal(path: &Path) -> PathBuf {
+pub(super) fn normal(path: &Path) -> PathBuf {
     let mut out = PathBuf::from("/");
     for part in path.components() {
         match part {
@@ -68,6 +68,15 @@ fn normal(path: &Path) -> PathBuf {
         }
     }
     out
+}
+
+/// Returns an absolute path as one would type it in a directory, by the texts of both alone.
+pub(super) fn below(path: &Path, directory: &Path) -> PathBuf {
+    let path = normal(path);
+    let same = path.components().zip(directory.components()).take_while(|(a, b)| a == b).count();
+    let mut out: PathBuf = directory.components().skip(same).map(|_| Component::ParentDir).collect();
+    out.extend(path.components().skip(same));
+    if out.as_os_str().is_empty() { PathBuf::from(".") } else { out }
 }
 
 #[cfg(test)]
@@ -109,6 +118,20 @@ mod tests {
         assert_eq!(resolved("~").unwrap().as_os_str(), "/h");
         assert_eq!(resolved("~s").unwrap().as_os_str(), "/b/c/~s");
         assert_eq!(resolved("./~").unwrap().as_os_str(), "/b/c/~");
+    }
+
+    #[test]
+    fn a_path_is_typed_from_a_directory() {
+        for (path, directory, expected) in [
+            ("/a/b/c", "/a/b", "c"),
+            ("/a/b", "/a/b", "."),
+            ("/a/./x/../b", "/a/c/d", "../../b"),
+            ("/", "/a", ".."),
+            ("/x", "/", "x"),
+            ("/a/bc", "/a/b", "../bc"),
+        ] {
+            assert_eq!(below(Path::new(path), Path::new(directory)), Path::new(expected));
+        }
     }
 
     #[test]

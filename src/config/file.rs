@@ -1,21 +1,21 @@
-//! Configuration files: whether one may be read, and what its lines say.
+//! Configuration files: whether one may be read, and what it sets.
 //!
 //! A file that somebody else can write to is not read: it could point the store at outcomes of theirs.
-//! Of a file with faults everything counts that has none; a key on the lines of a syntax error is left
-//! out, for what the parser made of it is a guess.
+//! Of a file with faults everything counts that has none; a rule with a fault is told, and nothing that it
+//! matches is recorded.
 
 use std::fmt;
+use std::fs::File;
 use std::io::Read;
-use std::ops::RangeInclusive;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use toml::Spanned;
-use toml::de::{DeString, DeTable, DeValue};
-
-use super::given::Given;
+use super::document::{self, Entry, Reader};
 use super::key::{Key, Scope};
 use super::nearest::nearest;
+use super::origin::Origin;
+use super::rule::{Rule, RuleKey};
+use super::value::Bad;
 use super::{Config, Warning};
 use crate::sys;
 
@@ -24,26 +24,36 @@ use crate::sys;
 /// # Errors
 /// A warning when it cannot be read, or must not.
 pub(super) fn read(path: &Path, user: u32) -> Result<Option<String>, Warning> {
+    match sys::file::open(path) {
+        Ok(file) => content(file, path, user).map(Some),
+        Err(error) if sys::file::is_absent(&error) => Ok(None),
+        Err(error) => Err(unreadable(path, &error)),
+    }
+}
+
+/// Reads a file that was opened under a name.
+///
+/// # Errors
+/// A warning when it cannot be read, or must not.
+pub(super) fn content(mut file: File, path: &Path, user: u32) -> Result<String, Warning> {
     let shown = path.display();
-    let unreadable = |error: std::io::Error| Warning::new(format!("cannot read `{shown}`: {error}"), None);
-    let mut file = match sys::file::open(path) {
-        Ok(file) => file,
-        Err(error) if sys::file::is_absent(&error) => return Ok(None),
-        Err(error) => return Err(unreadable(error)),
-    };
-    let metadata = file.metadata().map_err(unreadable)?;
+    let metadata = file.metadata().map_err(|error| unreadable(path, &error))?;
     if !metadata.is_file() {
         return Err(Warning::new(format!("did not read `{shown}`: it is no regular file"), None));
     }
     trust(path, metadata.uid(), metadata.mode(), user)?;
     let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes).map_err(unreadable)?;
-    let text = String::from_utf8(bytes).map_err(|error| {
+    file.read_to_end(&mut bytes).map_err(|error| unreadable(path, &error))?;
+    String::from_utf8(bytes).map_err(|error| {
         let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = 1 + good.iter().filter(|byte| **byte == b'\n').count();
         Warning::new(format!("{shown}:{line}: not UTF-8; the file was not read"), None)
-    })?;
-    Ok(Some(text))
+    })
+}
+
+/// Says that a file cannot be read.
+pub(super) fn unreadable(path: &Path, error: &std::io::Error) -> Warning {
+    Warning::new(format!("cannot read `{}`: {error}", path.display()), None)
 }
 
 /// Checks that nobody but the user and root can have written a file.
@@ -60,113 +70,143 @@ fn trust(path: &Path, owner: u32, mode: u32, user: u32) -> Result<(), Warning> {
     Ok(())
 }
 
-/// Applies what a file says, in the order of its lines.
-pub(super) fn apply(
-    text: &str,
-    path: &Path,
-    config: &mut Config,
-    built_in: &Path,
-    home: Option<&Path>,
-    warn: &mut dyn FnMut(Warning),
-) {
-    let (table, errors) = DeTable::parse_recoverable(text);
-    let mut faults = faults_of(text, &errors);
-    let mut entries = entries_of(text, table.get_ref());
-    let without = without_stray_lines(text, &entries, &faults);
-    let again = without.as_deref().map(DeTable::parse_recoverable);
-    if let Some((table, errors)) = &again {
-        faults.extend(faults_of(text, errors));
-        entries = entries_of(text, table.get_ref());
-    }
-    // Both stable: of several faults on a line the parser's first one is told.
-    faults.sort_by_key(|fault| fault.line);
-    entries.sort_by_key(|entry| *entry.lines.start());
+/// A file among the layers.
+pub(super) struct Layer<'a> {
+    pub(super) path: &'a Path,
+    /// The directory of the project whose file it is.
+    pub(super) project: Option<&'a Path>,
+    /// Where the store is if nobody says otherwise.
+    pub(super) built_in: &'a Path,
+    /// What `~` means.
+    pub(super) home: Option<&'a Path>,
+}
 
-    let mut warnings: Vec<(usize, Warning)> = Vec::new();
-    // The last line whose fault has been told: one slip can make the parser stumble many times.
-    let mut told = 0;
-    for fault in &faults {
-        if fault.line > told {
-            let within = entries.iter().find(|entry| entry.lines.contains(&fault.line));
-            let at = At { path, line: fault.line, key: within.map(|entry| entry.name) };
-            warnings.push((fault.line, Warning::new(format!("{at}: {}", fault.message), None)));
-            told = within.map_or(fault.line, |entry| *entry.lines.end());
-        }
-    }
-    let base = path.parent();
-    for entry in &entries {
-        if faults.iter().any(|fault| entry.lines.contains(&fault.line)) {
-            continue;
-        }
-        let line = *entry.lines.start();
-        if let Some(key) = Key::named(entry.name) {
-            let at = At { path, line, key: Some(entry.name) };
-            let scope = Scope { origin: &at, built_in, home, base };
-            if let Err(bad) = key.apply(config, &entry.value, &scope) {
-                warnings.push((line, Warning::new(format!("{at}: {}", bad.message), Some(bad.hint))));
-            }
-        } else {
-            let at = At { path, line, key: None };
-            let message = format!("{at}: unknown key `{}`", entry.name);
-            warnings.push((line, Warning::new(message, Some(meant(entry.name)))));
-        }
-    }
+/// Applies what a file says, in the order of its lines.
+pub(super) fn apply(text: &str, layer: &Layer<'_>, config: &mut Config, warn: &mut dyn FnMut(Warning)) {
+    let mut applying = Applying { layer, config, warnings: Vec::new(), rule: None };
+    document::read(text, &mut applying);
+    applying.end_rule();
+    let mut warnings = applying.warnings;
     warnings.sort_by_key(|(line, _)| *line);
     warnings.into_iter().for_each(|(_, warning)| warn(warning));
 }
 
-/// A key with its value, and the lines they are on.
-struct Entry<'a> {
-    name: &'a str,
-    value: Given<'a>,
-    lines: RangeInclusive<usize>,
+struct Applying<'a> {
+    layer: &'a Layer<'a>,
+    config: &'a mut Config,
+    warnings: Vec<(usize, Warning)>,
+    /// The rule that is being read, with the line of its header.
+    rule: Option<(usize, Rule)>,
 }
 
-fn entries_of<'a>(text: &str, table: &'a DeTable<'_>) -> Vec<Entry<'a>> {
-    let entry = |(key, value): (&'a Spanned<DeString<'_>>, &'a Spanned<DeValue<'_>>)| {
-        // The span of a table is that of its header, and the key lies within.
-        let (name, content) = (key.span(), value.span());
-        let lines = line(text, name.start.min(content.start))..=line(text, name.end.max(content.end));
-        Entry { name: key.get_ref(), value: value.get_ref().into(), lines }
-    };
-    table.iter().map(entry).collect()
-}
+impl Applying<'_> {
+    fn at<'a>(&'a self, line: usize, key: Option<&'a str>) -> At<'a> {
+        At { path: self.layer.path, line, key }
+    }
 
-/// What the parser stumbled over.
-struct Fault<'a> {
-    line: usize,
-    message: &'a str,
-}
+    fn warn(&mut self, line: usize, key: Option<&str>, bad: Bad) {
+        let message = format!("{}: {}", self.at(line, key), bad.message);
+        self.warnings.push((line, Warning::new(message, Some(bad.hint))));
+    }
 
-fn faults_of<'a>(text: &str, errors: &'a [toml::de::Error]) -> Vec<Fault<'a>> {
-    let fault = |error: &'a toml::de::Error| {
-        let start = error.span().map_or(text.len(), |span| span.start);
-        Fault { line: line(text, start), message: error.message() }
-    };
-    errors.iter().map(fault).collect()
-}
+    fn origin(&self, line: usize) -> Origin {
+        Origin::File { path: PathBuf::from(self.layer.path), line }
+    }
 
-/// Returns the text with spaces for the faulty lines that belong to no key; `None` when it has none.
-///
-/// At a key without `=` the parser (toml 1.2) tells the faults of the other lines too, but gives no key
-/// that stands behind it. Headers stay: without one, the keys of its table would be ours.
-fn without_stray_lines(text: &str, entries: &[Entry<'_>], faults: &[Fault<'_>]) -> Option<String> {
-    let is_stray = |number: usize, line: &str| {
-        faults.iter().any(|fault| fault.line == number)
-            && !entries.iter().any(|entry| entry.lines.contains(&number))
-            && !line.trim_start().starts_with('[')
-    };
-    let mut found = false;
-    let mut out = String::with_capacity(text.len());
-    for (number, line) in (1..).zip(text.split_inclusive('\n')) {
-        if is_stray(number, line) {
-            found = true;
-            out.extend(line.bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }));
-        } else {
-            out.push_str(line);
+    /// Says that a project's file does not decide something.
+    fn refused(&mut self, line: usize, key: &str, why: &str, hint: String) {
+        let message = format!("{}: not obeyed in a project: {why}", self.at(line, Some(key)));
+        self.warnings.push((line, Warning::new(message, Some(hint))));
+    }
+
+    fn key(&mut self, entry: &Entry<'_>) {
+        let line = *entry.lines.start();
+        let Some(key) = Key::named(entry.name) else {
+            let bad = match (entry.name, &self.layer.project) {
+                ("rule", _) => Bad {
+                    message: format!("`rule`: expected `[[rule]]`, found {}", entry.value.kind()),
+                    hint: "each rule has a line `[[rule]]` of its own above it".to_owned(),
+                },
+                _ => unknown(entry.name, "", &Key::ALL.map(Key::name)),
+            };
+            return self.warn(line, None, bad);
+        };
+        if let Some(why) = key.refused_to_projects().filter(|_| self.layer.project.is_some()) {
+            let hint = format!("set it in your own file, or by {}", key.variable());
+            return self.refused(line, entry.name, why, hint);
+        }
+        let at = At { path: self.layer.path, line, key: Some(entry.name) };
+        let scope = Scope {
+            origin: &at,
+            built_in: self.layer.built_in,
+            home: self.layer.home,
+            base: self.layer.path.parent(),
+            project: self.layer.project,
+        };
+        match key.apply(self.config, &entry.value, &scope) {
+            Ok(set) => {
+                let origin = self.origin(line);
+                self.config.origins.add(key, set, origin);
+            }
+            Err(bad) => self.warn(line, Some(entry.name), bad),
         }
     }
-    found.then_some(out)
+
+    fn key_of_rule(&mut self, entry: &Entry<'_>) {
+        let line = *entry.lines.start();
+        let Some((at, mut rule)) = self.rule.take() else { return };
+        match RuleKey::named(entry.name) {
+            None => {
+                self.warn(line, None, unknown(entry.name, " of a rule", &RuleKey::ALL.map(RuleKey::name)));
+                rule.faulty = true;
+            }
+            Some(key) => {
+                if let Some(why) = key.refused_to_projects().filter(|_| self.layer.project.is_some()) {
+                    self.refused(line, entry.name, why, "a rule in your own file may".to_owned());
+                    rule.faulty = true;
+                } else if let Err(bad) = key.apply(&mut rule, &entry.value) {
+                    self.warn(line, Some(entry.name), bad);
+                    rule.faulty = true;
+                }
+            }
+        }
+        self.rule = Some((at, rule));
+    }
+
+    fn end_rule(&mut self) {
+        let Some((line, rule)) = self.rule.take() else { return };
+        if !rule.patterns.is_empty() {
+            self.config.rules.push(rule);
+        } else if !rule.faulty {
+            let bad = Bad {
+                message: "the rule does not say which commands it is for".to_owned(),
+                hint: "for example: `match = \"cc -c\"`".to_owned(),
+            };
+            self.warn(line, None, bad);
+        }
+    }
+}
+
+impl Reader for Applying<'_> {
+    fn entry(&mut self, entry: &Entry<'_>) {
+        if entry.rule.is_some() {
+            self.key_of_rule(entry);
+        } else {
+            self.key(entry);
+        }
+    }
+
+    fn rule(&mut self, line: usize, faulty: bool) {
+        self.end_rule();
+        let mut rule = Rule::new(self.origin(line), self.layer.project, self.layer.home);
+        rule.faulty = faulty;
+        self.rule = Some((line, rule));
+    }
+
+    fn fault(&mut self, line: usize, key: Option<&str>, message: &str) {
+        let message = format!("{}: {message}", self.at(line, key));
+        self.warnings.push((line, Warning::new(message, None)));
+    }
 }
 
 /// A place in a file.
@@ -187,17 +227,12 @@ impl fmt::Display for At<'_> {
 }
 
 /// Says which key was meant, or which there are.
-fn meant(name: &str) -> String {
-    let known = Key::ALL.map(Key::name);
-    match nearest(name, known) {
+fn unknown(name: &str, of: &str, known: &[&str]) -> Bad {
+    let hint = match nearest(name, known.iter().copied()) {
         Some(name) => format!("did you mean `{name}`?"),
-        None => format!("keys are: {}", known.join(", ")),
-    }
-}
-
-/// Returns the line, from 1, of a place in a text.
-fn line(text: &str, offset: usize) -> usize {
-    1 + text.bytes().take(offset).filter(|byte| *byte == b'\n').count()
+        None => format!("keys{of} are: {}", known.join(", ")),
+    };
+    Bad { message: format!("unknown key `{name}`{of}"), hint }
 }
 
 #[cfg(test)]
@@ -210,7 +245,8 @@ mod tests {
         let mut config = Config::built_in("/b".into());
         let mut warnings = Vec::new();
         let path = Path::new("/etc/memo/config.toml");
-        apply(text, path, &mut config, Path::new("/b"), Some(Path::new("/h")), &mut |warning| {
+        let layer = Layer { path, project: None, built_in: Path::new("/b"), home: Some(Path::new("/h")) };
+        apply(text, &layer, &mut config, &mut |warning| {
             let message = warning.message.replace("/etc/memo/config.toml", "F");
             warnings.push(match warning.hint {
                 Some(hint) => format!("{message} | {hint}"),
@@ -234,7 +270,7 @@ mod tests {
             &[
                 "F:3: unknown key `tll` | did you mean `ttl`?",
                 "F:4: unknown key `stdin_max` | did you mean `stdin-max`?",
-                "F:5: unknown key `colour` | keys are: mode, dir, ttl, env, cache-exit, stdin-max, max-size, max-entry",
+                "F:5: unknown key `colour` | keys are: mode, dir, ttl, env, cache-exit, stdin-max, max-size, max-entry, max-entries, refresh-jobs, relocatable, build-drivers",
             ],
         );
         assert_eq!(config.mode, super::super::Mode::Off);
@@ -267,7 +303,7 @@ mod tests {
         check(
             "[[rule]]\nttl = '1h'\n[ttl]\nx = 1\n",
             &[
-                "F:1: unknown key `rule` | keys are: mode, dir, ttl, env, cache-exit, stdin-max, max-size, max-entry",
+                "F:1: the rule does not say which commands it is for | for example: `match = \"cc -c\"`",
                 "F:3: `ttl`: expected a duration, found a table | for example: `ttl = \"1d12h\"`",
             ],
         );
@@ -282,7 +318,8 @@ mod tests {
                 "F:2: `mode`: invalid basic string, expected `\"`",
             ],
         );
-        assert_eq!(config, Config { stdin_max: 7, ..Config::built_in("/b".into()) });
+        assert_eq!(config.stdin_max, 7);
+        assert_eq!((config.ttl, config.mode), (None, super::super::Mode::On));
         let config = check(
             "stdin-max = 7\nttl\nmode = 'off'\nmode = 'on'\nenv = [\n 1 2,\n]\ncache-exit = 3\n",
             &[
@@ -301,7 +338,8 @@ mod tests {
             "stdin-max = 7\nenv = ['A',\nttl = '1h'\nmode = 'off'\n",
             &["F:3: `env`: unexpected `=` in array, expected value, `]`"],
         );
-        assert_eq!(config, Config { stdin_max: 7, ..Config::built_in("/b".into()) });
+        assert_eq!(config.stdin_max, 7);
+        assert_eq!((config.ttl, config.mode), (None, super::super::Mode::On));
     }
 
     #[test]
@@ -313,6 +351,96 @@ mod tests {
             assert_eq!(config, Config::built_in("/b".into()), "{text}");
             assert_eq!(warnings.len(), 1, "{text}: {warnings:?}");
         }
+    }
+
+    fn of_project(text: &str) -> (Config, Vec<String>) {
+        let mut config = Config::built_in("/b".into());
+        let mut warnings = Vec::new();
+        let (path, project) = (Path::new("/p/memo.toml"), Some(Path::new("/p")));
+        let layer = Layer { path, project, built_in: Path::new("/b"), home: None };
+        apply(text, &layer, &mut config, &mut |warning| {
+            warnings.push(format!("{} | {}", warning.message, warning.hint.unwrap_or_default()));
+        });
+        (config, warnings)
+    }
+
+    #[test]
+    fn a_project_decides_what_is_its_own() {
+        let (config, warnings) = of_project(
+            "relocatable = true\nttl = '1h'\ndir = 's'\nmax-size = 1\nmax-entries = 1\nrefresh-jobs = 9\n\
+             [[rule]]\nmatch = 'a'\nkey-cmd = 'x=rm -r /'\n",
+        );
+        assert!(config.relocatable && config.ttl.is_some());
+        assert_eq!((config.store, config.max_size), (Ok("/b".into()), super::super::MAX_SIZE));
+        assert_eq!((config.max_entries, config.refresh_jobs), (None, super::super::REFRESH_JOBS));
+        assert!(config.rules[0].faulty && config.rules[0].gives.key_cmd.is_empty());
+        let shared = "the store is shared with other projects, whose entries would have to go";
+        let own = "set it in your own file, or by";
+        assert_eq!(
+            warnings,
+            [
+                format!("/p/memo.toml:3: `dir`: not obeyed in a project: a project does not say where the store is | {own} MEMO_DIR"),
+                format!("/p/memo.toml:4: `max-size`: not obeyed in a project: {shared} | {own} MEMO_MAX_SIZE"),
+                format!("/p/memo.toml:5: `max-entries`: not obeyed in a project: {shared} | {own} MEMO_MAX_ENTRIES"),
+                format!("/p/memo.toml:6: `refresh-jobs`: not obeyed in a project: it is about this machine, not about the project | {own} MEMO_REFRESH_JOBS"),
+                "/p/memo.toml:9: `key-cmd`: not obeyed in a project: a project does not make memo run anything | a rule in your own file may".to_owned(),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_rule_with_a_fault_is_told_and_the_others_count() {
+        let config = check(
+            "[[rule]]\nmatch = 'a'\ninptu = ['x']\nttl = 'soon'\n\n[[rule]]\nmatch = 'b'\njunk\nenv = ['A']\n\n\
+             [[rule]]\nmatch = ['c', '']\n\n[[rule]]\nmatch = 'd'\ngroup = 'g'\nmatch = 'e'\n\n[[rule]]\nmatch = 'f'\nno-cwd = true\n",
+            &[
+                "F:3: unknown key `inptu` of a rule | did you mean `input`?",
+                "F:4: `ttl`: invalid duration `soon` | examples: 90, 90s, 15m, 1d12h",
+                "F:8: key with no value, expected `=`",
+                "F:12: `match`: a pattern has no word | for example: `match = [\"cc -c\", \"./tools/gen\"]`",
+                "F:17: duplicate key",
+            ],
+        );
+        let rules: Vec<_> = config
+            .rules
+            .iter()
+            .map(|rule| (rule.patterns[0].text(), rule.faulty, rule.origin.to_string()))
+            .collect();
+        let path = "/etc/memo/config.toml";
+        assert_eq!(
+            rules,
+            [
+                ("a".to_owned(), true, format!("{path}:1")),
+                ("b".to_owned(), true, format!("{path}:6")),
+                ("d".to_owned(), true, format!("{path}:14")),
+                ("f".to_owned(), false, format!("{path}:19")),
+            ]
+        );
+        assert_eq!(config.rules[3].gives.no_cwd, Some(true));
+        check(
+            "rule = 1\n",
+            &[
+                "F:1: `rule`: expected `[[rule]]`, found a number | each rule has a line `[[rule]]` of its own above it",
+            ],
+        );
+        check(
+            "[rule]\nmatch = 'a'\n",
+            &[
+                "F:1: `rule`: expected `[[rule]]`, found a table | each rule has a line `[[rule]]` of its own above it",
+            ],
+        );
+        check(
+            "[[rule]]\nmatch = 'a'\n[rule.env]\nA = 1\n",
+            &[
+                "F:3: `env`: expected a list of names, found a table | for example: `env = [\"CPATH\", \"APP_*\"]`",
+            ],
+        );
+        check(
+            "[[rule]]\nmatch = '!a'\n",
+            &[
+                "F:2: `match`: a rule needs a pattern that takes something in | for example: `match = [\"cc -c\", \"./tools/gen\"]`",
+            ],
+        );
     }
 
     #[test]

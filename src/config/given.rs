@@ -12,6 +12,8 @@ pub(super) enum Given<'a> {
     Text(&'a OsStr),
     /// A number that is not negative.
     Number(u64),
+    /// true or false.
+    Truth(bool),
     /// A list.
     List(Vec<Given<'a>>),
     /// What no key takes, in words.
@@ -25,6 +27,7 @@ impl Given<'_> {
             Self::Text(text) if text.to_str().is_none() => "bytes that are not UTF-8",
             Self::Text(_) => "a string",
             Self::Number(_) => "a number",
+            Self::Truth(_) => "a boolean",
             Self::List(_) => "a list",
             Self::Other(kind) => kind,
         }
@@ -35,7 +38,7 @@ impl Given<'_> {
         match self {
             Self::Text(text) => text.to_str().map(Cow::Borrowed),
             Self::Number(number) => Some(Cow::Owned(number.to_string())),
-            Self::List(_) | Self::Other(_) => None,
+            Self::Truth(_) | Self::List(_) | Self::Other(_) => None,
         }
     }
 }
@@ -50,7 +53,7 @@ impl<'a> From<&'a DeValue<'_>> for Given<'a> {
             },
             DeValue::Array(values) => Self::List(values.iter().map(|one| one.get_ref().into()).collect()),
             DeValue::Float(_) => Self::Other("a number with a fraction"),
-            DeValue::Boolean(_) => Self::Other("a boolean"),
+            DeValue::Boolean(truth) => Self::Truth(*truth),
             DeValue::Datetime(_) => Self::Other("a date or time"),
             DeValue::Table(_) => Self::Other("a table"),
         }

@@ -1,14 +1,14 @@
 //! The keys of the configuration: what each is called, what it takes, what it sets.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use super::exit_codes::BadExitCodes;
+use super::command_pattern::CommandPattern;
 use super::given::Given;
-use super::mode::BadMode;
-use super::{Config, ExitCodes, directory, size, ttl};
+use super::value::{Bad, Value};
+use super::{Config, directory};
 
 /// A key of the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +21,10 @@ pub(super) enum Key {
     StdinMax,
     MaxSize,
     MaxEntry,
+    MaxEntries,
+    RefreshJobs,
+    Relocatable,
+    BuildDrivers,
 }
 
 /// Where a value stands, as far as its meaning depends on that.
@@ -33,24 +37,22 @@ pub(super) struct Scope<'a> {
     pub(super) home: Option<&'a Path>,
     /// What a relative path is relative to.
     pub(super) base: Option<&'a Path>,
+    /// The directory of the project whose file it is.
+    pub(super) project: Option<&'a Path>,
 }
 
-/// Why a value was not taken.
+/// What a key has set.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Bad {
-    pub(super) message: String,
-    pub(super) hint: String,
-}
-
-impl Bad {
-    fn new(message: impl fmt::Display, hint: impl Into<String>) -> Self {
-        Self { message: message.to_string(), hint: hint.into() }
-    }
+pub(super) enum Set {
+    /// Its value.
+    Value,
+    /// These came to its list.
+    Elements(Vec<OsString>),
 }
 
 impl Key {
     /// All keys, in the order of `config/default.toml`.
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 12] = [
         Self::Mode,
         Self::Dir,
         Self::Ttl,
@@ -59,6 +61,10 @@ impl Key {
         Self::StdinMax,
         Self::MaxSize,
         Self::MaxEntry,
+        Self::MaxEntries,
+        Self::RefreshJobs,
+        Self::Relocatable,
+        Self::BuildDrivers,
     ];
 
     /// Returns its name in a file.
@@ -72,6 +78,10 @@ impl Key {
             Self::StdinMax => "stdin-max",
             Self::MaxSize => "max-size",
             Self::MaxEntry => "max-entry",
+            Self::MaxEntries => "max-entries",
+            Self::RefreshJobs => "refresh-jobs",
+            Self::Relocatable => "relocatable",
+            Self::BuildDrivers => "build-drivers",
         }
     }
 
@@ -86,6 +96,10 @@ impl Key {
             Self::StdinMax => "MEMO_STDIN_MAX",
             Self::MaxSize => "MEMO_MAX_SIZE",
             Self::MaxEntry => "MEMO_MAX_ENTRY",
+            Self::MaxEntries => "MEMO_MAX_ENTRIES",
+            Self::RefreshJobs => "MEMO_REFRESH_JOBS",
+            Self::Relocatable => "MEMO_RELOCATABLE",
+            Self::BuildDrivers => "MEMO_BUILD_DRIVERS",
         }
     }
 
@@ -94,15 +108,34 @@ impl Key {
         Self::ALL.into_iter().find(|key| key.name() == name)
     }
 
-    /// Sets what the key stands for. A value that is not taken changes nothing.
-    pub(super) fn apply(self, config: &mut Config, given: &Given<'_>, scope: &Scope<'_>) -> Result<(), Bad> {
+    /// Returns why a project's file does not decide this, if it does not: a file that came with a clone must
+    /// not reach what belongs to other projects.
+    pub(super) fn refused_to_projects(self) -> Option<&'static str> {
         match self {
-            Self::Mode => {
-                let text = given.text().ok_or_else(|| self.wrong(given))?;
-                config.mode = text.parse().map_err(|bad: BadMode| Bad::new(&bad, bad.hint()))?;
+            Self::Dir => Some("a project does not say where the store is"),
+            Self::MaxSize | Self::MaxEntries => {
+                Some("the store is shared with other projects, whose entries would have to go")
             }
+            Self::RefreshJobs => Some("it is about this machine, not about the project"),
+            Self::Mode
+            | Self::Ttl
+            | Self::Env
+            | Self::CacheExit
+            | Self::StdinMax
+            | Self::MaxEntry
+            | Self::Relocatable
+            | Self::BuildDrivers => None,
+        }
+    }
+
+    /// Sets what the key stands for. A value that is not taken changes nothing.
+    pub(super) fn apply(self, config: &mut Config, given: &Given<'_>, scope: &Scope<'_>) -> Result<Set, Bad> {
+        let value = Value { given, example: self.example() };
+        let word = |word: &str| matches!(given, Given::Text(text) if text.as_bytes().trim_ascii() == word.as_bytes());
+        match self {
+            Self::Mode => config.mode = value.mode()?,
             Self::Dir => {
-                let Given::Text(text) = given else { return Err(self.wrong(given)) };
+                let Given::Text(text) = given else { return Err(value.wrong("a path")) };
                 config.store = if text.is_empty() {
                     Ok(scope.built_in.to_owned())
                 } else {
@@ -110,82 +143,33 @@ impl Key {
                         .map_err(|reason| format!("{}: {reason}", scope.origin))
                 };
             }
-            Self::Ttl => {
-                let text = given.text().ok_or_else(|| self.wrong(given))?;
-                config.ttl = ttl::parse(&text).map_err(|bad| Bad::new(&bad, bad.hint()))?;
-            }
+            Self::Ttl => config.ttl = value.ttl()?,
             Self::Env => {
-                for name in self.names(given)? {
-                    if !config.env.contains(&name) {
-                        config.env.push(name);
-                    }
-                }
+                let mut new = value.names()?;
+                new.retain(|name| !config.env.contains(name));
+                config.env.extend(new.iter().cloned());
+                return Ok(Set::Elements(new));
             }
-            Self::CacheExit => config.cache_exit = self.codes(given)?,
-            Self::StdinMax => config.stdin_max = self.size(given)?,
-            Self::MaxSize => config.max_size = self.size(given)?,
-            Self::MaxEntry => {
-                let part = matches!(given, Given::Text(text) if text.is_empty());
-                config.max_entry = if part { None } else { Some(self.size(given)?) };
+            Self::CacheExit => config.cache_exit = value.codes()?,
+            Self::StdinMax => config.stdin_max = value.size()?,
+            Self::MaxSize => config.max_size = value.size()?,
+            Self::MaxEntry => config.max_entry = if word("") { None } else { Some(value.size()?) },
+            Self::MaxEntries => {
+                config.max_entries = if word("none") { None } else { Some(value.number(1)?) };
+            }
+            Self::RefreshJobs => config.refresh_jobs = value.number(0)?,
+            Self::Relocatable => config.relocatable = value.truth()?,
+            Self::BuildDrivers => {
+                let names = value.names()?;
+                let read = |name| CommandPattern::read(name, scope.project, self.example());
+                let patterns = names.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+                // The last one that matches decides, so that a repeated one moves to the end.
+                config.build_drivers.retain(|known| !patterns.contains(known));
+                config.build_drivers.extend(patterns);
+                return Ok(Set::Elements(names));
             }
         }
-        Ok(())
-    }
-
-    fn size(self, given: &Given<'_>) -> Result<u64, Bad> {
-        let text = given.text().ok_or_else(|| self.wrong(given))?;
-        size::parse(&text).map_err(|bad| Bad::new(&bad, bad.hint()))
-    }
-
-    /// Reads a list of names, or one string with commas, which is all that a variable can hold.
-    fn names(self, given: &Given<'_>) -> Result<Vec<OsString>, Bad> {
-        let one = |given: &Given<'_>| match given {
-            Given::Text(text) => Ok(text.to_os_string()),
-            _ => Err(Bad::new(format!("expected names, found {}", given.kind()), self.example())),
-        };
-        let mut names = match given {
-            Given::Text(text) => {
-                let parts = text.as_bytes().split(|byte| *byte == b',');
-                parts.map(|part| OsStr::from_bytes(part.trim_ascii()).to_owned()).collect()
-            }
-            Given::List(list) => list.iter().map(one).collect::<Result<Vec<_>, _>>()?,
-            _ => return Err(self.wrong(given)),
-        };
-        names.retain(|name| !name.is_empty());
-        Ok(names)
-    }
-
-    /// Reads a list of numbers, or the text of `--cache-exit`.
-    fn codes(self, given: &Given<'_>) -> Result<ExitCodes, Bad> {
-        let bad = |bad: BadExitCodes| Bad::new(&bad, bad.hint());
-        let Given::List(list) = given else {
-            let text = given.text().ok_or_else(|| self.wrong(given))?;
-            return text.parse().map_err(bad);
-        };
-        if list.is_empty() {
-            return Err(Bad::new(
-                "no exit code would keep nothing",
-                "`MEMO_MODE=off` runs without the store",
-            ));
-        }
-        let code = |one: &Given<'_>| match one {
-            Given::Number(number) => u8::try_from(*number).map_err(|_| bad(BadExitCodes(number.to_string()))),
-            _ => Err(Bad::new(format!("expected numbers, found {}", one.kind()), self.example())),
-        };
-        list.iter().map(code).collect()
-    }
-
-    /// Says that a value is of the wrong kind.
-    fn wrong(self, given: &Given<'_>) -> Bad {
-        let wanted = match self {
-            Self::Mode => "a mode",
-            Self::Dir => "a path",
-            Self::Ttl => "a duration",
-            Self::Env => "a list of names",
-            Self::CacheExit => "exit codes",
-            Self::StdinMax | Self::MaxSize | Self::MaxEntry => "a size",
-        };
-        Bad::new(format!("expected {wanted}, found {}", given.kind()), self.example())
+        Ok(Set::Value)
     }
 
     fn example(self) -> &'static str {
@@ -198,6 +182,10 @@ impl Key {
             Self::StdinMax => "for example: `stdin-max = \"1GiB\"`",
             Self::MaxSize => "for example: `max-size = \"20GiB\"`",
             Self::MaxEntry => "for example: `max-entry = \"500M\"`",
+            Self::MaxEntries => "for example: `max-entries = 1000`, or `max-entries = \"none\"`",
+            Self::RefreshJobs => "for example: `refresh-jobs = 2`",
+            Self::Relocatable => "for example: `relocatable = true`",
+            Self::BuildDrivers => "for example: `build-drivers = [\"tox\", \"cmake --build\", \"!go vet\"]`",
         }
     }
 }
@@ -205,9 +193,16 @@ impl Key {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::ffi::OsStr;
 
     fn scope() -> Scope<'static> {
-        Scope { origin: &"x", built_in: Path::new("/b"), home: Some(Path::new("/h")), base: None }
+        Scope {
+            origin: &"x",
+            built_in: Path::new("/b"),
+            home: Some(Path::new("/h")),
+            base: None,
+            project: None,
+        }
     }
 
     fn applied(key: Key, given: &Given<'_>) -> Result<Config, Bad> {
@@ -216,7 +211,7 @@ mod tests {
         if result.is_err() {
             assert_eq!(config, Config::built_in("/b".into()), "a bad value changes nothing");
         }
-        result.map(|()| config)
+        result.map(|_| config)
     }
 
     fn text(text: &str) -> Given<'_> {
@@ -235,7 +230,7 @@ mod tests {
     #[test]
     fn a_value_of_the_wrong_kind_is_named() {
         let message = |key, given| applied(key, &given).map(|_| ()).unwrap_err().message;
-        assert_eq!(message(Key::Mode, Given::Other("a boolean")), "expected a mode, found a boolean");
+        assert_eq!(message(Key::Mode, Given::Truth(true)), "expected a mode, found a boolean");
         assert_eq!(message(Key::Dir, Given::Number(1)), "expected a path, found a number");
         assert_eq!(message(Key::Ttl, Given::List(vec![])), "expected a duration, found a list");
         assert_eq!(message(Key::Env, Given::Number(1)), "expected a list of names, found a number");
@@ -249,6 +244,10 @@ mod tests {
             message(Key::CacheExit, Given::List(vec![Given::Number(256)])),
             "invalid exit codes `256`"
         );
+        assert_eq!(message(Key::MaxEntries, Given::Number(0)), "`0` is no number from 1 up");
+        assert_eq!(message(Key::RefreshJobs, text("+2")), "`+2` is no number from 0 up");
+        assert_eq!(message(Key::RefreshJobs, text("")), "`` is no number from 0 up");
+        assert_eq!(message(Key::RefreshJobs, Given::Truth(true)), "expected a number, found a boolean");
         let raw = Given::Text(OsStr::from_bytes(b"\xff"));
         assert_eq!(message(Key::StdinMax, raw), "expected a size, found bytes that are not UTF-8");
     }
@@ -259,6 +258,19 @@ mod tests {
         assert_eq!(codes(Given::List(vec![Given::Number(0), Given::Number(7)])), "0,7");
         assert_eq!(codes(Given::Number(3)), "3");
         assert_eq!(codes(text("1-3,7")), "1-3,7");
+    }
+
+    #[test]
+    fn truth_is_true_or_false() {
+        let relocatable = |given| applied(Key::Relocatable, &given).map(|config| config.relocatable);
+        assert_eq!(relocatable(Given::Truth(true)), Ok(true));
+        assert_eq!(relocatable(text("false")), Ok(false));
+        for (given, message) in [
+            (text("yes"), "`yes` is neither true nor false"),
+            (Given::Number(1), "expected true or false, found a number"),
+        ] {
+            assert_eq!(relocatable(given).unwrap_err().message, message);
+        }
     }
 
     #[test]

@@ -2,11 +2,15 @@
 //!
 //! Only here is any of that read; everything else is given it. The layers, each over the one before:
 //! built-in values, `/etc/memo/config.toml`, `$XDG_CONFIG_HOME/memo/config.toml` (else
-//! `$HOME/.config/memo/config.toml`), `MEMO_*` variables. The options of a call come last, in `cli`.
+//! `$HOME/.config/memo/config.toml`), the project's `memo.toml`, `MEMO_*` variables. The options of a call
+//! come last, in `cli`.
 //!
-//! Every key replaces what the layers below say, but `env`: its lists add up. A name more in the key
-//! costs a miss, a name less a wrong hit; who wants one out says `!NAME`, which wins wherever it stands.
-//! An empty variable counts as one that is not set.
+//! Every key replaces what the layers below say, but `env` and `build-drivers`: their lists add up. A
+//! name more in the key costs a miss, a name less a wrong hit; who wants one out says `!NAME`, which wins
+//! wherever it stands. An empty variable counts as one that is not set.
+//!
+//! A rule is closer to a call than a key that is for all of them: what it says goes before the keys of all
+//! files, and behind variables and options.
 //!
 //! # Trouble
 //! Nothing here fails. What cannot be used is left out with a [`Warning`] that names file, line and key,
@@ -14,12 +18,14 @@
 //!
 //! # Performance
 //! Every call comes through here. Without configuration files that is one failed open for each of the
-//! two places, and a walk over the variables for each key: 14 us with 39 variables, reading them and the
-//! working directory included, in a debug build.
+//! two places and for each directory in which a project's file is looked for, and a walk over the
+//! variables for each key.
 
 pub mod clock;
+pub mod command_pattern;
 mod decimal;
 mod directory;
+mod document;
 pub mod duration;
 pub mod environment;
 pub mod exit_codes;
@@ -28,10 +34,15 @@ mod given;
 mod key;
 pub mod mode;
 pub mod nearest;
+pub mod origin;
 pub mod place;
+pub mod project;
 mod rounded;
+pub mod rule;
+pub mod setting;
 pub mod size;
 pub mod ttl;
+mod value;
 
 use std::borrow::Cow;
 use std::ffi::OsString;
@@ -44,8 +55,12 @@ pub use exit_codes::ExitCodes;
 pub use mode::Mode;
 pub use place::Place;
 
+use command_pattern::{CommandLine, CommandPattern};
+use file::Layer;
 use given::Given;
 use key::{Key, Scope};
+use origin::{Origin, Origins};
+use rule::{Gives, Rule};
 
 /// Where the administrator's file is.
 pub const SYSTEM_FILE: &str = "/etc/memo/config.toml";
@@ -55,6 +70,35 @@ pub const STDIN_MAX: u64 = 1 << 30;
 
 /// How large the store may grow, in bytes on disk: what ccache takes too.
 pub const MAX_SIZE: u64 = 5 << 30;
+
+/// How many refreshes run in the background at a time: one that is slow does not hold up the next, and a
+/// prompt that asks twenty things does not start twenty.
+pub const REFRESH_JOBS: u64 = 2;
+
+/// Programs that build what their own files describe: which sources they read, no word of theirs says.
+/// A call of one is recorded only if it declares what it depends on.
+pub const BUILD_DRIVERS: &[&str] = &[
+    "{make,gmake,bmake,remake}",
+    "{ninja,samu}",
+    "cmake --{build,install,preset}",
+    "{ctest,cpack}",
+    "meson {compile,install,setup,test}",
+    "{scons,waf,bjam,b2,tup,redo,redo-ifchange}",
+    "{bazel,bazelisk,buck,buck2,pants,please}",
+    "{cargo,cross}",
+    "{npm,npx,pnpm,yarn,bun,deno}",
+    "{tsc,webpack,vite,rollup,esbuild,turbo,nx,jest,vitest}",
+    "go {build,generate,install,run,test,vet}",
+    "{mvn,mvnw,gradle,gradlew,ant,sbt,mill,lein}",
+    "{dotnet,msbuild,xbuild,nuget}",
+    "{swift,zig,dune,stack,cabal,mix,rebar3} {build,run,test,compile,exec}",
+    "xcodebuild",
+    "{rake,bundle,grunt,gulp,just,task,mage,invoke}",
+    "{tox,nox,pytest,hatch}",
+    "{docker,podman,buildah} {build,buildx,compose}",
+    "nix build",
+    "nix-build",
+];
 
 /// What the user wants, from all layers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,8 +119,30 @@ pub struct Config {
     pub max_size: u64,
     /// How large an entry may be, in bytes, when somebody said so: see [`Config::max_entry`].
     pub max_entry: Option<u64>,
-    /// The group of this call. Set by `-g` alone: a group for everything would tell nothing apart.
-    pub group: Option<String>,
+    /// How many entries a group may have; `None` leaves that to the store's size.
+    pub max_entries: Option<u64>,
+    /// How many refreshes may run in the background at a time; with 0 there are none.
+    pub refresh_jobs: u64,
+    /// Whether the project's directory is the root of calls in it, as with `--root`.
+    pub relocatable: bool,
+    /// Which commands are build drivers: of the patterns that match, the last decides.
+    pub build_drivers: Vec<CommandPattern>,
+    /// The rules of all files, in the order of the layers and of their lines.
+    pub rules: Vec<Rule>,
+    /// The project's directory: where the nearest `memo.toml` is, if that could be read.
+    pub project: Option<PathBuf>,
+    origins: Origins,
+}
+
+/// What the rules give a call.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ruled {
+    /// All they give together, paths as one would type them where the call is.
+    pub gives: Gives,
+    /// Where they stand, in their order.
+    pub origins: Vec<Origin>,
+    /// The rule that could not be understood, and why nothing it is for may be recorded.
+    pub fault: Option<(Origin, String)>,
 }
 
 /// Something in the configuration that was left out.
@@ -96,6 +162,49 @@ impl Config {
         Self::layered(files.iter().flatten().map(|path| &**path), environment, place, warn)
     }
 
+    /// Returns the user's own file, whether it is there or not; `None` when nothing says where it is.
+    pub fn user_file(environment: &Environment) -> Option<PathBuf> {
+        directory::user_file(environment)
+    }
+
+    /// Returns what the rules give a command line.
+    pub fn ruled(&self, line: CommandLine<'_>) -> Ruled {
+        let mut ruled = Ruled::default();
+        for rule in self.rules.iter().filter(|rule| rule.is_for(line)) {
+            ruled.origins.push(rule.origin.clone());
+            let fault = |why: &str| Some((rule.origin.clone(), why.to_owned()));
+            if rule.faulty {
+                ruled.fault = ruled.fault.or(fault("it has a fault"));
+            }
+            match rule.gives_in(line.directory) {
+                Ok(gives) => ruled.gives.add(gives),
+                Err(why) => ruled.fault = ruled.fault.or(fault(&why)),
+            }
+        }
+        // Variables are closer to the call than files are.
+        let gives = &mut ruled.gives;
+        if self.origins.is_variable(Key::Mode) {
+            gives.mode = None;
+        }
+        if self.origins.is_variable(Key::Ttl) {
+            gives.ttl = None;
+        }
+        if self.origins.is_variable(Key::CacheExit) {
+            gives.cache_exit = None;
+        }
+        ruled
+    }
+
+    /// Returns the pattern that makes a command line one of a build driver.
+    pub fn build_driver(&self, line: CommandLine<'_>) -> Option<&CommandPattern> {
+        command_pattern::deciding(&self.build_drivers, line)
+    }
+
+    /// Returns the root of calls in this project, if it is one that can be moved.
+    pub fn root(&self) -> Option<&Path> {
+        self.project.as_deref().filter(|_| self.relocatable)
+    }
+
     /// Returns the built-in values, with the store at a given place.
     fn built_in(store: PathBuf) -> Self {
         Self {
@@ -107,7 +216,13 @@ impl Config {
             stdin_max: STDIN_MAX,
             max_size: MAX_SIZE,
             max_entry: None,
-            group: None,
+            max_entries: None,
+            refresh_jobs: REFRESH_JOBS,
+            relocatable: false,
+            build_drivers: BUILD_DRIVERS.iter().map(|text| CommandPattern::built_in(text)).collect(),
+            rules: Vec::new(),
+            project: None,
+            origins: Origins::default(),
         }
     }
 
@@ -127,25 +242,43 @@ impl Config {
         let built_in = directory::built_in_store(environment, user);
         let home = directory::home(environment);
         let mut config = Self::built_in(built_in.clone());
+        let layer = |path, project| Layer { path, project, built_in: &built_in, home };
         for path in files {
             match file::read(path, user) {
                 Ok(None) => {}
-                Ok(Some(text)) => file::apply(&text, path, &mut config, &built_in, home, warn),
+                Ok(Some(text)) => file::apply(&text, &layer(path, None), &mut config, warn),
                 Err(warning) => warn(warning),
             }
         }
-        for key in Key::ALL {
-            if let Some(value) = environment.get(key.variable()).filter(|value| !value.is_empty()) {
-                let scope = Scope {
-                    origin: &key.variable(),
-                    built_in: &built_in,
-                    home,
-                    base: place.directory.as_deref(),
-                };
-                if let Err(bad) = key.apply(&mut config, &Given::Text(value), &scope) {
-                    warn(Warning::new(format!("{}: {}", key.variable(), bad.message), Some(bad.hint)));
-                }
+        let variable = |key: Key, config: &mut Self, warn: &mut dyn FnMut(Warning)| {
+            let name = key.variable();
+            let Some(value) = environment.get(name).filter(|value| !value.is_empty()) else { return };
+            let base = place.directory.as_deref();
+            let scope = Scope { origin: &name, built_in: &built_in, home, base, project: None };
+            match key.apply(config, &Given::Text(value), &scope) {
+                Ok(set) => config.origins.add(key, set, Origin::Variable(name)),
+                Err(bad) => warn(Warning::new(format!("{name}: {}", bad.message), Some(bad.hint))),
             }
+        };
+        // First: the search for the project ends at the store, about which a project has no say.
+        variable(Key::Dir, &mut config, warn);
+        let store = config.store.as_deref().ok();
+        if let Some(found) = place.directory.as_deref().and_then(|here| project::find(here, home, store)) {
+            let path = found.directory.join(project::NAME);
+            let text = match found.file {
+                Ok(file) => file::content(file, &path, user),
+                Err(error) => Err(file::unreadable(&path, &error)),
+            };
+            match text {
+                Ok(text) => {
+                    file::apply(&text, &layer(&path, Some(&found.directory)), &mut config, warn);
+                    config.project = Some(found.directory);
+                }
+                Err(warning) => warn(warning),
+            }
+        }
+        for key in Key::ALL.into_iter().filter(|key| *key != Key::Dir) {
+            variable(key, &mut config, warn);
         }
         config
     }
@@ -210,6 +343,11 @@ mod tests {
         (config, warnings)
     }
 
+    /// Without what is remembered of where values come from.
+    fn plain(config: Config) -> Config {
+        Config { origins: Origins::default(), ..config }
+    }
+
     #[test]
     fn without_files_and_variables_everything_is_built_in() {
         let missing = PathBuf::from("/nonexistent/memo/config.toml");
@@ -244,6 +382,9 @@ mod tests {
                 ("MEMO_STDIN_MAX", "500M"),
                 ("MEMO_MAX_SIZE", "20GiB"),
                 ("MEMO_MAX_ENTRY", "1K"),
+                ("MEMO_MAX_ENTRIES", "30"),
+                ("MEMO_REFRESH_JOBS", "0"),
+                ("MEMO_RELOCATABLE", "true"),
             ],
         );
         let expected = Config {
@@ -255,9 +396,12 @@ mod tests {
             stdin_max: 500 << 20,
             max_size: 20 << 30,
             max_entry: Some(1024),
-            group: None,
+            max_entries: Some(30),
+            refresh_jobs: 0,
+            relocatable: true,
+            ..Config::built_in("/work/store".into())
         };
-        assert_eq!(config, expected);
+        assert_eq!(plain(config), expected);
         assert_eq!(warnings, [""; 0]);
     }
 
@@ -321,15 +465,18 @@ mod tests {
             stdin_max: 1,
             max_size: 1,
             max_entry: Some(1),
+            max_entries: Some(1),
+            refresh_jobs: 1,
+            relocatable: true,
             ..built_in.clone()
         };
         let mut warnings = Vec::new();
         let store = built_in.store.clone().unwrap();
-        file::apply(DEFAULT, Path::new("config/default.toml"), &mut config, &store, None, &mut |warning| {
-            warnings.push(warning.message);
-        });
+        let path = Path::new("config/default.toml");
+        let layer = Layer { path, project: None, built_in: &store, home: None };
+        file::apply(DEFAULT, &layer, &mut config, &mut |warning| warnings.push(warning.message));
         assert_eq!(warnings, [""; 0]);
-        assert_eq!(config, built_in);
+        assert_eq!(plain(config), built_in);
     }
 
     #[test]

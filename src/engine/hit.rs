@@ -9,7 +9,6 @@ use crate::error::{Error, Kind, system_text};
 use crate::replay::outputs::{self, Place, Staged};
 use crate::replay::streams::{self, Replayed, Source};
 use crate::store::Renewal;
-use crate::store::journal::{Event, Record};
 use crate::store::manifest::{Entry, Manifest};
 use crate::store::outcome::{Outcome, Transcript};
 use crate::sys::startup::Inherited;
@@ -121,11 +120,7 @@ impl Call<'_> {
         self.started.set(true);
         crate::fault::point("replay.streams");
         let replayed = streams::replay(&source);
-        let saved = u64::try_from(outcome.duration.as_nanos()).unwrap_or(u64::MAX);
-        let record =
-            Record { event: Event::Hit, reason: 0, time: now, key, outcome: entry.id, amount: saved };
-        // A store that takes no records still answers.
-        let _ = self.store.journal.append(&record);
+        self.note_hit(&key, entry.id, &outcome);
         crate::fault::point("replay.done");
         if self.request.options.mode != Mode::ReadOnly {
             self.digests.keep();

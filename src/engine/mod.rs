@@ -5,7 +5,11 @@
 //! it is never run on top.
 
 mod hit;
+mod learned;
+mod left;
 mod miss;
+mod note;
+mod record;
 mod standard_input;
 mod wait;
 
@@ -18,7 +22,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::action::identity::{FileSystems, Timestamp};
-use crate::action::input::{BadInput, proposed_name};
+use crate::action::input::{BadInput, Inputs, proposed_name};
 use crate::action::key::{Action, ActionKey, Keys, Stdin, Streams};
 use crate::action::reason::{Missed, Unrecorded};
 use crate::action::scene::{Hidden, Scene, Unobservable, device_and_inode, normal};
@@ -34,6 +38,7 @@ use crate::sys::process::{Launch, is_not_found, is_too_long};
 use crate::sys::signal;
 use crate::sys::startup::Inherited;
 use crate::ui::Ui;
+use note::note_given_up;
 
 /// How memo ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,8 +77,10 @@ pub struct Options {
 pub struct Request<'a> {
     /// What is called.
     pub action: &'a Action,
-    /// Why it has no key, if it has none: then it is run and not recorded.
-    pub keyless: Option<&'a str>,
+    /// Why it is run and not recorded, if that is known: it has no key, or one that says too little.
+    pub keyless: Option<&'a Unrecorded>,
+    /// Those inputs that rules declare: where they cannot be keyed, the call is not wrong.
+    pub ruled: &'a Inputs,
     /// The program's file.
     pub program: &'a Path,
     /// memo's own environment.
@@ -101,7 +108,10 @@ pub fn run(request: Request<'_>, store: Result<Store, Trouble>, ui: &Ui) -> Resu
         return Err(become_command(request));
     }
     signal::ignore_file_limit();
-    request.action.inputs.check().map_err(bad_input)?;
+    if let Err(bad) = request.action.inputs.check() {
+        let why = bad_input(request, bad, ui)?;
+        return unrecorded(request, why, ui);
+    }
     let store = match store {
         Ok(store) => store,
         Err(trouble) => {
@@ -110,7 +120,8 @@ pub fn run(request: Request<'_>, store: Result<Store, Trouble>, ui: &Ui) -> Resu
         }
     };
     if let Some(why) = request.keyless {
-        return unrecorded(request, Unrecorded::Unkeyed(why.to_owned()), ui);
+        note_given_up(&request, &store, None, why);
+        return unrecorded(request, why.clone(), ui);
     }
     let started = Cell::new(false);
     let answered = catch_unwind(AssertUnwindSafe(|| Call::new(request, store, ui, &started).answer()));
@@ -203,7 +214,27 @@ fn not_started(request: Request<'_>, error: &std::io::Error) -> Error {
     Error::new(kind, format_args!("cannot run `{}`: {what}", word.display()))
 }
 
-fn bad_input(bad: BadInput) -> Error {
+/// Returns why the call is not recorded, when a rule and not the call has declared what cannot be keyed.
+///
+/// # Errors
+/// When the call itself has.
+fn bad_input(request: Request<'_>, bad: BadInput, ui: &Ui) -> Result<Unrecorded, Error> {
+    if !request.ruled.has(&bad.input) {
+        return Err(wrong_input(bad));
+    }
+    let place = bad.input.place.display();
+    let why = match bad.why {
+        Unobservable::Io { source, .. } => system_text(&source),
+        why => why.to_string(),
+    };
+    ui.warning(
+        format_args!("not recorded: cannot hash input `{place}`, which a rule declares: {why}"),
+        Some("`memo config` shows the rules"),
+    );
+    Ok(Unrecorded::Unkeyed(format!("input `{place}`: {why}")))
+}
+
+fn wrong_input(bad: BadInput) -> Error {
     let BadInput { input, why } = bad;
     let special = matches!(why, Unobservable::Special { .. });
     let (path, why) = match why {
@@ -245,6 +276,8 @@ struct Call<'a> {
     request: Request<'a>,
     store: Store,
     ui: &'a Ui,
+    /// When the call began.
+    began: Timestamp,
     keys: Keys,
     /// What the words may name, but for declared inputs and outputs.
     candidates: Vec<PathBuf>,
@@ -279,6 +312,7 @@ impl<'a> Call<'a> {
             digests: Digests::new(&store),
             store,
             ui,
+            began: (request.now)(),
             candidates,
             hidden,
             missed: Missed::NeverSeen,
@@ -289,7 +323,7 @@ impl<'a> Call<'a> {
 
     fn answer(mut self) -> Result<Exit, Error> {
         if let Some(both) = self.output_that_is_input() {
-            return unrecorded(self.request, Unrecorded::OutputIsInput(both), self.ui);
+            return self.unlooked(Unrecorded::OutputIsInput(both));
         }
         let found = if self.request.options.mode == Mode::Refresh {
             self.missed = Missed::Refresh;
@@ -300,8 +334,14 @@ impl<'a> Call<'a> {
         match found {
             Ok(standard_input::Looked::Hit(exit)) => exit,
             Ok(standard_input::Looked::Miss(given)) => self.miss(given),
-            Err(why) => unrecorded(self.request, why, self.ui),
+            Err(why) => self.unlooked(why),
         }
+    }
+
+    /// Runs the command in memo's own place, where nothing can be looked up.
+    fn unlooked(self, why: Unrecorded) -> Result<Exit, Error> {
+        note_given_up(&self.request, &self.store, None, &why);
+        unrecorded(self.request, why, self.ui)
     }
 
     fn output_that_is_input(&self) -> Option<PathBuf> {

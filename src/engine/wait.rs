@@ -7,6 +7,7 @@ use crate::action::key::ActionKey;
 use crate::action::reason::{Missed, Unrecorded};
 use crate::config::duration;
 use crate::error::{Error, system_text};
+use crate::fault;
 use crate::replay::streams::{self, Source};
 use crate::store::lease::{Lease, Taken, Waiter};
 use crate::store::verdict::Verdict;
@@ -107,13 +108,15 @@ impl Call<'_> {
     fn wait_for(&self, waiter: &Waiter, inside: bool) -> Result<(), Unrecorded> {
         let started = Instant::now();
         let mut said = false;
+        let longest = fault::limit("wait.inside", LONGEST_INSIDE);
         loop {
             match waiter.wait(TICK) {
                 Ok(true) => return Ok(()),
                 Ok(false) => {}
                 Err(error) => return Err(Unrecorded::Store(system_text(&error))),
             }
-            if waiter.is_stuck() || inside && started.elapsed() >= LONGEST_INSIDE {
+            fault::point("wait.tick");
+            if waiter.is_stuck() || inside && started.elapsed() >= longest {
                 return Err(Unrecorded::SameKey);
             }
             if !said {
@@ -131,6 +134,7 @@ impl Call<'_> {
         self.ui.verbose("hit: the same command was being run");
         self.started.set(true);
         let replayed = streams::replay(&Source::File(file, length));
+        self.note_shared_failure(length);
         Some(end(replayed, status, self.request.inherited))
     }
 }

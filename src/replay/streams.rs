@@ -46,7 +46,12 @@ pub fn replay(source: &Source) -> Replayed {
 }
 
 fn written(source: &Source) -> io::Result<()> {
-    if both_can_be_full() && has_both(source)? {
+    // What is in memory is looked through sooner than the descriptors; a file is not.
+    let side = match source {
+        Source::Memory(_) => has_both(source)? && both_can_be_full(),
+        Source::File(..) => both_can_be_full() && has_both(source)?,
+    };
+    if side {
         return side_by_side(source);
     }
     match source {

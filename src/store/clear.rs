@@ -13,12 +13,11 @@
 //! The number is raised first and manifests go before what they need. Killed at any instant, a clear has removed
 //! some of the entries it was to remove and left the others whole; the index sees that when it is opened next.
 
-use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::time::Duration;
 
 use super::Store;
+use super::generation::Generation;
 use super::index::{Index, Weight};
 use super::location::Trouble;
 use super::lock::{self, Tried};
@@ -28,9 +27,6 @@ use crate::action::key::ActionKey;
 use crate::fault;
 use crate::sys::file::is_absent;
 
-/// How long commits under way are waited for; one takes milliseconds.
-const PATIENCE: Duration = Duration::from_secs(10);
-
 /// Removes everything that was recorded; returns how much went.
 ///
 /// # Errors
@@ -39,7 +35,7 @@ pub fn all(store: &Store, now: Timestamp) -> Result<Weight, Trouble> {
     if !store.is_made() {
         return Ok(Weight::default());
     }
-    let generation = hold_generation(store)?;
+    let generation = Generation::exclusive(store)?;
     let mut index = Index::open(store, now)?;
     let weight = index.total()?;
     raise(store, &generation)?;
@@ -65,7 +61,7 @@ pub fn some(store: &Store, picked: &[(ActionKey, OutcomeId)], now: Timestamp) ->
     if !store.is_made() {
         return Ok(Weight::default());
     }
-    let generation = hold_generation(store)?;
+    let generation = Generation::exclusive(store)?;
     let mut index = Index::open(store, now)?;
     let (weight, blobs) = index.weigh_with_blobs(picked)?;
     let mut picked = picked.to_vec();
@@ -73,7 +69,7 @@ pub fn some(store: &Store, picked: &[(ActionKey, OutcomeId)], now: Timestamp) ->
     for chunk in picked.chunk_by(|a, b| a.0 == b.0) {
         remove(&store.lease_path(&chunk[0].0))?;
     }
-    if matches!(lock::try_exclusive(&generation), Ok(Tried::NoLocks)) {
+    if matches!(lock::try_exclusive(&generation.file), Ok(Tried::NoLocks)) {
         // No run has a lease: then none under way is recorded.
         raise(store, &generation)?;
     }
@@ -93,25 +89,10 @@ pub fn some(store: &Store, picked: &[(ActionKey, OutcomeId)], now: Timestamp) ->
 
 /// Raises the number of the generation. In place, for others may be waiting for the lock on this very file. It
 /// only grows, and is written at once, so that whoever reads without a lock reads the old number or the new one.
-fn raise(store: &Store, generation: &File) -> Result<(), Trouble> {
+fn raise(store: &Store, generation: &Generation) -> Result<(), Trouble> {
     let number = format!("{}\n", store.generation().saturating_add(1));
     let path = store.path().join("generation");
-    generation.write_all_at(number.as_bytes(), 0).map_err(|error| Trouble::io("write", &path, error))
-}
-
-pub(super) fn hold_generation(store: &Store) -> Result<File, Trouble> {
-    let path = store.path().join("generation");
-    if let Some(found) = store.format()?.filter(|found| *found > super::FORMAT) {
-        return Err(Trouble::Newer { path: store.path().to_owned(), found, known: super::FORMAT });
-    }
-    store.complete()?;
-    let file = File::options()
-        .read(true)
-        .write(true)
-        .open(&path)
-        .map_err(|error| Trouble::io("open", &path, error))?;
-    lock::exclusive(&file, PATIENCE).map_err(|error| Trouble::io("lock", &path, error))?;
-    Ok(file)
+    generation.file.write_all_at(number.as_bytes(), 0).map_err(|error| Trouble::io("write", &path, error))
 }
 
 /// Removes the journal and what folds have left of earlier ones.

@@ -94,12 +94,11 @@ impl Fixture {
     /// Notes that an outcome was replayed, which saved 1 s.
     pub(crate) fn hit(&self, byte: u8, outcome: OutcomeId, seconds: i64) {
         let record = Record {
-            event: Event::Hit,
-            reason: 0,
-            time: at(seconds),
             key: key(byte),
             outcome,
             amount: 1_000_000_000,
+            bytes: 10,
+            ..Record::new(Event::Hit, at(seconds), "hits")
         };
         self.store.journal.append(&record).unwrap();
     }

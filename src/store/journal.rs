@@ -1,6 +1,7 @@
 //! The journal: one short record for each hit, miss and commit, appended to a file.
 //!
-//! It is what the index does not know yet. An append costs a hit next to nothing, where a row in SQLite
+//! It is what the index does not know yet, and what `memo stats` counts: so a record says all that is
+//! counted by itself, for the entry it is about may be gone when it is folded. An append costs a hit next to nothing, where a row in SQLite
 //! would cost more than the hit.
 //!
 //! # Locking
@@ -8,8 +9,9 @@
 //! exclusive one, renames the journal to `journal.N`, and lets go.
 //!
 //! # Format
-//! Records of [`Record::LENGTH`] bytes: `mjr1`, kind, reason, two zero bytes, time, key, outcome, amount,
-//! and the first eight bytes of the BLAKE3 digest of all that. A torn record is skipped.
+//! Records of [`Record::LENGTH`] bytes: `mjr2`, event, why it missed, why it was not recorded, length of the
+//! group's name, time, key, outcome, amount, spent, bytes, the group's name with zeros to its end, and the first
+//! eight bytes of the BLAKE3 digest of all that. A torn record is skipped, and so is an older memo's (`mjr1`).
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -28,7 +30,7 @@ use crate::sys::file::is_absent;
 /// A journal of this size, in bytes, takes no more hits; a miss that finds it so folds it.
 pub const LARGE: u64 = 16 << 20;
 
-const MAGIC: &[u8; 4] = b"mjr1";
+const MAGIC: &[u8; 4] = b"mjr2";
 /// How long a fold waits for appends under way; one takes microseconds. Not waiting longer costs only a copy
 /// of the index.
 const PATIENCE: Duration = Duration::from_millis(250);
@@ -40,9 +42,9 @@ const TRIES: usize = 3;
 /// What happened; the numbers stand in the journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// An outcome was replayed; `amount` is the time saved, in ns.
+    /// An outcome was replayed; `amount` is how long its run took, in ns.
     Hit = 1,
-    /// The command was run; `amount` is how long it took, in ns.
+    /// The command was run; `amount` is how long it took, in ns, 0 where nobody waited for its end.
     Miss = 2,
     /// An outcome was recorded; `amount` is its size in bytes.
     Commit = 3,
@@ -53,8 +55,12 @@ pub enum Event {
 pub struct Record {
     /// What happened.
     pub event: Event,
-    /// The number of the reason, for a miss; else 0.
-    pub reason: u8,
+    /// For a miss, the number of the reason why it was none ([`crate::action::reason::Missed`]); 0 when nothing
+    /// was looked up.
+    pub missed: u8,
+    /// For a miss, the number of the reason why it was not recorded ([`crate::action::reason::Unrecorded`]); 0
+    /// when it was.
+    pub unrecorded: u8,
     /// When.
     pub time: Timestamp,
     /// Under which key.
@@ -63,30 +69,88 @@ pub struct Record {
     pub outcome: OutcomeId,
     /// How much, as the event says.
     pub amount: u64,
+    /// How long memo itself took until a hit was replayed, in ns; else 0.
+    pub spent: u64,
+    /// How many bytes a hit gave back; else 0.
+    pub bytes: u64,
+    /// The group.
+    pub group: Group,
+}
+
+/// The name of a group as the journal has it: no longer than [`Group::MOST`] bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Group {
+    name: [u8; Self::MOST],
+    length: u8,
+}
+
+impl Group {
+    /// The most bytes of a name; it fills the record up to 160.
+    pub const MOST: usize = 48;
+
+    /// Returns a name; what is too much is cut off, between characters.
+    pub fn new(name: &str) -> Self {
+        let kept = &name.as_bytes()[..name.floor_char_boundary(Self::MOST)];
+        let mut group = Self { name: [0; Self::MOST], length: kept.len() as u8 };
+        group.name[..kept.len()].copy_from_slice(kept);
+        group
+    }
+
+    /// Returns the name; empty when it is not known.
+    pub fn as_str(&self) -> &str {
+        let name = self.name.get(..self.length.into()).unwrap_or_default();
+        std::str::from_utf8(name).unwrap_or_default()
+    }
 }
 
 impl Record {
     /// Length in bytes.
-    pub const LENGTH: usize = 96;
+    pub const LENGTH: usize = 160;
+
+    /// Returns a record about no key, outcome or reason, with no amounts.
+    pub fn new(event: Event, time: Timestamp, group: &str) -> Self {
+        let none = [0; Digest::LENGTH];
+        Self {
+            event,
+            missed: 0,
+            unrecorded: 0,
+            time,
+            key: ActionKey::from_bytes(none),
+            outcome: OutcomeId(Digest::from_bytes(none)),
+            amount: 0,
+            spent: 0,
+            bytes: 0,
+            group: Group::new(group),
+        }
+    }
+
+    /// Where the check stands.
+    const CHECK: usize = Self::LENGTH - 8;
 
     /// Returns the bytes.
     pub fn encode(&self) -> [u8; Self::LENGTH] {
         let mut bytes = [0; Self::LENGTH];
         bytes[..4].copy_from_slice(MAGIC);
         bytes[4] = self.event as u8;
-        bytes[5] = self.reason;
+        bytes[5] = self.missed;
+        bytes[6] = self.unrecorded;
+        bytes[7] = self.group.length;
         bytes[8..16].copy_from_slice(&self.time.0.to_le_bytes());
         bytes[16..48].copy_from_slice(self.key.as_bytes());
         bytes[48..80].copy_from_slice(self.outcome.0.as_bytes());
         bytes[80..88].copy_from_slice(&self.amount.to_le_bytes());
-        let check = Digest::of(&bytes[..88]);
-        bytes[88..].copy_from_slice(&check.as_bytes()[..8]);
+        bytes[88..96].copy_from_slice(&self.spent.to_le_bytes());
+        bytes[96..104].copy_from_slice(&self.bytes.to_le_bytes());
+        bytes[104..Self::CHECK].copy_from_slice(&self.group.name);
+        let check = Digest::of(&bytes[..Self::CHECK]);
+        bytes[Self::CHECK..].copy_from_slice(&check.as_bytes()[..8]);
         bytes
     }
 
     /// Reads a record; `None` when the bytes are not those of one.
     pub fn decode(bytes: &[u8; Self::LENGTH]) -> Option<Self> {
-        if bytes[..4] != *MAGIC || bytes[88..] != Digest::of(&bytes[..88]).as_bytes()[..8] {
+        let check = Digest::of(&bytes[..Self::CHECK]);
+        if bytes[..4] != *MAGIC || bytes[Self::CHECK..] != check.as_bytes()[..8] {
             return None;
         }
         let event = match bytes[4] {
@@ -97,11 +161,15 @@ impl Record {
         };
         Some(Self {
             event,
-            reason: bytes[5],
+            missed: bytes[5],
+            unrecorded: bytes[6],
             time: Timestamp(i64::from_le_bytes(bytes[8..16].try_into().ok()?)),
             key: ActionKey::from_bytes(bytes[16..48].try_into().ok()?),
             outcome: OutcomeId(Digest::from_bytes(bytes[48..80].try_into().ok()?)),
             amount: u64::from_le_bytes(bytes[80..88].try_into().ok()?),
+            spent: u64::from_le_bytes(bytes[88..96].try_into().ok()?),
+            bytes: u64::from_le_bytes(bytes[96..104].try_into().ok()?),
+            group: Group { name: bytes[104..Self::CHECK].try_into().ok()?, length: bytes[7] },
         })
     }
 }
@@ -258,12 +326,14 @@ mod tests {
 
     fn record(amount: u64) -> Record {
         Record {
-            event: Event::Commit,
-            reason: 3,
-            time: Timestamp(-1),
+            missed: 3,
+            unrecorded: 4,
             key: ActionKey::from_bytes([1; 32]),
             outcome: OutcomeId(Digest::of(b"o")),
             amount,
+            spent: 5,
+            bytes: 6,
+            ..Record::new(Event::Commit, Timestamp(-1), "cc")
         }
     }
 
@@ -280,10 +350,35 @@ mod tests {
         damaged[20] ^= 1;
         bytes.extend_from_slice(&damaged);
         bytes.extend_from_slice(&record(5).encode());
-        bytes.extend_from_slice(b"mjr1");
+        bytes.extend_from_slice(b"mjr2");
         assert_eq!(read(&bytes), [record(1), record(3), record(5)]);
         assert_eq!(records(&bytes).last().unwrap().0, bytes.len() - 4, "before the torn one at the end");
         assert_eq!(read(b""), []);
+    }
+
+    #[test]
+    fn the_format_is_pinned() {
+        let digest = Digest::of(&record(7).encode()).to_string();
+        assert_eq!(&digest[..16], "b7b3f922f11dc8c1", "a change of the format changes its name");
+    }
+
+    #[test]
+    fn the_records_of_an_older_memo_are_skipped() {
+        let mut bytes = [b"mjr1".as_slice(), &[0; 92]].concat();
+        bytes.extend_from_slice(&record(1).encode());
+        bytes.extend([b"mjr1".as_slice(), &[0; 92]].concat());
+        bytes.extend_from_slice(&record(2).encode());
+        assert_eq!(read(&bytes), [record(1), record(2)]);
+    }
+
+    #[test]
+    fn a_group_is_cut_between_characters() {
+        assert_eq!(Group::new("cc").as_str(), "cc");
+        assert_eq!(Group::new("").as_str(), "");
+        let long = format!("{}\u{fc}", "x".repeat(Group::MOST - 1));
+        assert_eq!(Group::new(&long).as_str(), "x".repeat(Group::MOST - 1));
+        let odd = Group { name: [0xff; Group::MOST], length: 200 };
+        assert_eq!(odd.as_str(), "");
     }
 
     #[test]

@@ -9,7 +9,7 @@
 //! locked a file that no longer has the name opens it anew. The descriptor is close-on-exec: a child that
 //! outlives memo must not keep it.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
@@ -81,11 +81,7 @@ impl Lease {
             match try_exclusive(&file)? {
                 Tried::Locked => {}
                 Tried::Busy => {
-                    return Ok(Taken::Held(Waiter {
-                        file,
-                        scanned: Cell::new(0),
-                        blocked: Cell::new(false),
-                    }));
+                    return Ok(Taken::Held(Waiter::new(file)));
                 }
                 Tried::NoLocks => {
                     // Nobody else can have it either.
@@ -224,11 +220,27 @@ impl Drop for Lease {
 #[derive(Debug)]
 pub struct Waiter {
     file: File,
+    /// What the verdict stood behind that was there before this began to wait: it is for others.
+    late: Option<Digest>,
+    /// Whose records were looked at; whoever takes the lease over begins the file anew.
+    of: RefCell<Option<Holder>>,
     scanned: Cell<u64>,
     blocked: Cell<bool>,
 }
 
 impl Waiter {
+    fn new(file: File) -> Self {
+        let mut waiter = Self {
+            file,
+            late: None,
+            of: RefCell::new(None),
+            scanned: Cell::new(0),
+            blocked: Cell::new(false),
+        };
+        waiter.late = waiter.read_verdict().map(|(_, before, _)| before);
+        waiter
+    }
+
     /// Waits for the end of the lease, at most so long; returns whether it came.
     ///
     /// # Errors
@@ -247,7 +259,15 @@ impl Waiter {
     /// wait for it.
     pub fn is_stuck(&self) -> bool {
         self.scan();
-        self.blocked.get() || self.holder().is_some_and(|holder| holder.is_stopped())
+        // Afterwards: whoever takes the lease over while it is scanned is seen here.
+        let holder = self.holder();
+        if holder != *self.of.borrow() {
+            self.of.replace(holder.clone());
+            self.scanned.set(0);
+            self.blocked.set(false);
+            self.scan();
+        }
+        self.blocked.get() || holder.is_some_and(|holder| holder.is_stopped())
     }
 
     /// Looks at the heads of the records that have come since last time.
@@ -275,9 +295,16 @@ impl Waiter {
         Some((kind, content))
     }
 
-    /// Returns the verdict; `None` when the holder died without one.
+    /// Returns the verdict; `None` when the holder died without one, or had ended before this began to wait:
+    /// one who is killed between its verdict and the end of its lease leaves a file that tells of a run long ago,
+    /// and whoever finds it locked by somebody who only looks whether it is locked must not take that for an
+    /// answer.
     pub fn verdict(&self) -> Option<Verdict> {
-        self.read_verdict().map(|(verdict, _, _)| verdict)
+        self.answer().map(|(verdict, _, _)| verdict)
+    }
+
+    fn answer(&self) -> Option<(Verdict, Digest, u64)> {
+        self.read_verdict().filter(|(_, before, _)| self.late != Some(*before))
     }
 
     fn read_verdict(&self) -> Option<(Verdict, Digest, u64)> {
@@ -289,7 +316,7 @@ impl Waiter {
 
     /// Returns the file with the transcript before the verdict, and its length in bytes, verified.
     pub fn into_transcript(self) -> Option<(File, u64)> {
-        let (_, before, at) = self.read_verdict()?;
+        let (_, before, at) = self.answer()?;
         (Digest::of_file(&self.file, at).ok()? == before).then_some((self.file, at))
     }
 }
@@ -363,6 +390,39 @@ mod tests {
         assert!(!waiter.is_stuck());
         lease.file.write_all_at(&record(BLOCKED, b""), lease.head.len() as u64 + 8).unwrap();
         assert!(waiter.is_stuck());
+    }
+
+    #[test]
+    fn a_lease_that_was_taken_over_is_blocked_no_more() {
+        let path = path("takeover");
+        let dead = take(&path);
+        let waiter = wait(&path);
+        let at = dead.head.len() as u64;
+        dead.file.write_all_at(&record(BLOCKED, b""), at).unwrap();
+        assert!(waiter.is_stuck());
+        // As another process does: this one has the same name for itself.
+        let mut next = Holder::me();
+        next.pid = 1;
+        let next = record(HOLDER, &next.encode());
+        dead.file.set_len(0).unwrap();
+        dead.file.write_all_at(&next, 0).unwrap();
+        assert!(!waiter.is_stuck());
+        let at = next.len() as u64;
+        dead.file.write_all_at(&record(1, b"out"), at).unwrap();
+        dead.file.write_all_at(&record(BLOCKED, b""), at + 8).unwrap();
+        assert!(waiter.is_stuck());
+    }
+
+    #[test]
+    fn a_verdict_from_before_is_no_answer() {
+        let path = path("late");
+        let mut killed = take(&path);
+        killed.conclude(Verdict::Status(3), None).unwrap();
+        let waiter = wait(&path);
+        killed.file.unlock().unwrap();
+        assert!(waiter.wait(Duration::from_secs(100)).unwrap());
+        assert_eq!(waiter.verdict(), None);
+        drop(killed);
     }
 
     #[test]

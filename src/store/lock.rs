@@ -29,7 +29,12 @@ pub enum Tried {
 /// # Errors
 /// Those of flock(2).
 pub fn try_exclusive(file: &File) -> io::Result<Tried> {
-    debug_assert!(access(file).is_ok_and(|access| access.write), "NFS wants it open for writing");
+    // A directory cannot be; whoever locks one can do without.
+    let is_directory = || file.metadata().is_ok_and(|metadata| metadata.is_dir());
+    debug_assert!(
+        access(file).is_ok_and(|access| access.write) || is_directory(),
+        "NFS wants it open for writing"
+    );
     tried(file.try_lock())
 }
 

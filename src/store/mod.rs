@@ -9,7 +9,8 @@
 //!
 //! # Locking
 //! A manifest is changed under one of 256 locks that are never removed. A commit holds `generation`
-//! shared from its last check to its rename; `clear` takes it exclusively, a full one raises the number.
+//! shared from its last check to its rename; `clear` takes it exclusively, a full one raises the number; both
+//! in turn (see `generation`).
 //!
 //! # Compatibility
 //! `FORMAT` has the number of the layout; each file's first bytes that of its own format. A store with a
@@ -24,6 +25,7 @@ pub mod doctor;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub mod gc;
+mod generation;
 pub mod holder;
 pub mod index;
 pub mod journal;
@@ -48,6 +50,7 @@ use crate::action::observation::{Observation, State, Subject};
 use crate::fault;
 use crate::sys::file::is_absent;
 use blobs::Blobs;
+use generation::Generation;
 use journal::{Event, Journal, Record};
 use lease::{Lease, Taken};
 use location::{Found, Trouble};
@@ -367,7 +370,7 @@ impl Store {
         generation: u64,
         now: crate::action::identity::Timestamp,
     ) -> Result<(), NotCommitted> {
-        let _shared = self.hold_generation(generation)?;
+        let _shared = Generation::shared(self, generation, PATIENCE)?;
         if lease.is_some_and(|lease| !lease.is_current()) {
             return Err(NotCommitted::Cleared);
         }
@@ -386,8 +389,8 @@ impl Store {
             }
             fault::point("commit.outcome");
             let id = manifest.entries[0].id;
-            let record =
-                Record { event: Event::Commit, reason: 0, time: now, key: *key, outcome: id, amount: size };
+            let blank = Record::new(Event::Commit, now, &commit.outcome.shown.group);
+            let record = Record { key: *key, outcome: id, amount: size, ..blank };
             self.journal.append(&record).map_err(|error| Trouble::io("write", self.journal.path(), error))?;
             fault::point("commit.journal");
             Ok(changed.gone)
@@ -411,26 +414,13 @@ impl Store {
         generation: u64,
         change: impl FnOnce(&mut manifest::StdinKnown),
     ) -> Result<(), NotCommitted> {
-        let _shared = self.hold_generation(generation)?;
+        let _shared = Generation::shared(self, generation, PATIENCE)?;
         fault::point("learn");
         self.change_manifest(key, |manifest| {
             change(&mut manifest.stdin);
             Ok(())
         })?;
         Ok(())
-    }
-
-    fn hold_generation(&self, generation: u64) -> Result<File, NotCommitted> {
-        let path = self.path.join("generation");
-        let trouble = |error| NotCommitted::Trouble(Trouble::io("lock", &path, error));
-        let file = match File::open(&path) {
-            Ok(file) => file,
-            // Somebody removed the store while we ran: that is a `clear` too.
-            Err(error) if is_absent(&error) => return Err(NotCommitted::Cleared),
-            Err(error) => return Err(trouble(error)),
-        };
-        lock::shared(&file, PATIENCE).map_err(trouble)?;
-        if self.generation() == generation { Ok(file) } else { Err(NotCommitted::Cleared) }
     }
 
     /// Reads, changes and writes a manifest under its lock.
@@ -457,19 +447,12 @@ impl Store {
             return Ok(());
         }
         let path = self.manifest_path(key);
-        let locks = [self.path.join("generation"), path.with_file_name(".lock")];
-        let mut held = Vec::new();
-        for (lock, shared) in locks.iter().zip([true, false]) {
-            let file = File::options()
-                .read(true)
-                .write(true)
-                .open(lock)
-                .map_err(|error| Trouble::io("open", lock, error))?;
-            let tried = if shared { lock::try_shared(&file) } else { lock::try_exclusive(&file) };
-            if !matches!(tried, Ok(Tried::Locked)) {
-                return Ok(());
-            }
-            held.push(file);
+        let Some(_shared) = Generation::try_shared(self)? else { return Ok(()) };
+        let path = path.with_file_name(".lock");
+        let lock = File::options().read(true).write(true).open(&path);
+        let lock = lock.map_err(|error| Trouble::io("open", &path, error))?;
+        if !matches!(lock::try_exclusive(&lock), Ok(Tried::Locked)) {
+            return Ok(());
         }
         fault::point("renew.locked");
         self.rewrite_manifest(key, |manifest| {

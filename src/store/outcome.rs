@@ -200,7 +200,7 @@ impl Outcome {
             duration: r.duration()?,
             transcript: match r.byte()? {
                 0 => Transcript::Inline(r.bytes()?.to_vec()),
-                1 => Transcript::Blob { digest: r.digest()?, length: r.number()? },
+                1 => Transcript::Blob { digest: r.digest()?, length: length(&mut r)? },
                 _ => return Err(Malformed),
             },
             stdin: r.number()?,
@@ -213,7 +213,16 @@ impl Outcome {
 
     /// Returns how many bytes it takes in all.
     pub fn size(&self) -> u64 {
-        self.encode().1.len() as u64 + self.blobs().map(|(_, length)| length).sum::<u64>()
+        self.blobs().fold(self.encode().1.len() as u64, |sum, (_, length)| sum.saturating_add(length))
+    }
+
+    /// Returns how many bytes a hit gives back: the transcript with its framing, and output files.
+    pub fn given(&self) -> u64 {
+        let inline = match &self.transcript {
+            Transcript::Inline(bytes) => bytes.len() as u64,
+            Transcript::Blob { .. } => 0,
+        };
+        inline + self.blobs().map(|(_, length)| length).sum::<u64>()
     }
 
     /// Returns the blobs it needs, with their lengths in bytes.
@@ -240,8 +249,13 @@ fn read_output(r: &mut Reader<'_>) -> Result<Output, Malformed> {
         mode: r.small()?,
         follows_mask: r.byte()? != 0,
         digest: r.digest()?,
-        length: r.number()?,
+        length: length(r)?,
     })
+}
+
+/// Reads the length of a file, which is no more than the largest offset.
+fn length(r: &mut Reader<'_>) -> Result<u64, Malformed> {
+    r.number()?.try_into().map(i64::cast_unsigned).map_err(|_| Malformed)
 }
 
 #[cfg(test)]
@@ -280,6 +294,16 @@ pub(crate) mod tests {
         let (id, bytes) = example().encode();
         assert_eq!(id.0, Digest::of(&bytes));
         assert_eq!(Outcome::decode(&bytes), Ok(example()));
+    }
+
+    #[test]
+    fn lengths_that_no_file_has_and_large_sums_are_no_panic() {
+        let mut outcome = example();
+        outcome.outputs = vec![Output { length: i64::MAX as u64, ..outcome.outputs.swap_remove(0) }; 3];
+        assert_eq!(Outcome::decode(&outcome.encode().1), Ok(outcome.clone()));
+        assert_eq!(outcome.size(), u64::MAX);
+        outcome.outputs[1].length += 1;
+        assert_eq!(Outcome::decode(&outcome.encode().1), Err(Malformed));
     }
 
     #[test]

@@ -29,6 +29,14 @@ fn fresh_name(directory: &Path, prefix: &str) -> PathBuf {
     directory.join(format!("{prefix}{}-{number}", process::id()))
 }
 
+/// Returns the number of the process that made a temporary file, as its name says; `None` for what is none.
+pub fn maker(name: &str) -> Option<i32> {
+    let (before, number) = name.rsplit_once('-')?;
+    let (prefix, process) = before.rsplit_once('-')?;
+    let is_ours = !prefix.is_empty() && number.parse::<u32>().is_ok();
+    process.parse().ok().filter(|process| is_ours && *process > 0)
+}
+
 impl Temporary {
     /// Makes a file in a directory. Its name begins with `prefix` and cannot be another process's: one
     /// that is taken, by a process of the same number in another container, is passed over.

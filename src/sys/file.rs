@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-use rustix::fs::{AtFlags, CWD, RenameFlags, Timespec, Timestamps};
+use rustix::fs::{AtFlags, CWD, OFlags, RenameFlags, ResolveFlags, Timespec, Timestamps};
 
 /// Opens a file for reading; a fifo does not make it wait (O_NONBLOCK).
 ///
@@ -14,6 +14,35 @@ use rustix::fs::{AtFlags, CWD, RenameFlags, Timespec, Timestamps};
 /// Those of open(2).
 pub fn open(path: &Path) -> io::Result<File> {
     File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path)
+}
+
+/// Opens a file for reading if no mount point is on the way to it from the working directory (openat2(2) with
+/// RESOLVE_NO_XDEV); an older kernel opens it wherever it is.
+///
+/// # Errors
+/// Those of openat2(2); [`is_another_mount`] tells one of them.
+pub fn open_on_this_mount(path: &Path) -> io::Result<File> {
+    match without_mounts(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY) {
+        // Before Linux 5.6, or where a sandbox does not know the call.
+        Err(error) if matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EPERM)) => open(path),
+        opened => opened,
+    }
+}
+
+/// Returns whether no mount point is on the way to a directory from the working directory.
+pub fn is_on_this_mount(path: &Path) -> bool {
+    without_mounts(path, OFlags::PATH).is_ok()
+}
+
+fn without_mounts(path: &Path, flags: OFlags) -> io::Result<File> {
+    let none = rustix::fs::Mode::empty();
+    let file = rustix::fs::openat2(CWD, path, flags | OFlags::CLOEXEC, none, ResolveFlags::NO_XDEV)?;
+    Ok(File::from(file))
+}
+
+/// Returns whether an error says that something is on another mount.
+pub fn is_another_mount(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::EXDEV)
 }
 
 /// Opens a file in a directory that has no name yet (O_TMPFILE): it vanishes with the process.

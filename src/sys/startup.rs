@@ -14,19 +14,9 @@ static BLOCKED: AtomicU64 = AtomicU64::new(0);
 #[unsafe(link_section = ".init_array")]
 static RECORD: extern "C" fn() = record;
 
-/// The signals whose disposition anybody asks for.
-const LOOKED_AT: [i32; 10] = [
-    libc::SIGHUP,
-    libc::SIGINT,
-    libc::SIGQUIT,
-    libc::SIGTERM,
-    libc::SIGUSR1,
-    libc::SIGUSR2,
-    libc::SIGCHLD,
-    libc::SIGIO,
-    libc::SIGPIPE,
-    libc::SIGXFSZ,
-];
+/// The signals whose disposition memo, or Rust's runtime, changes: SIGPIPE in [`prepare`], SIGXFSZ in
+/// `signal::ignore_file_limit`, SIGCHLD in `Signals::hold`. Any other is still what it was when it is asked for.
+const CHANGED: [i32; 3] = [libc::SIGCHLD, libc::SIGPIPE, libc::SIGXFSZ];
 
 extern "C" fn record() {
     let mut closed = 0;
@@ -39,12 +29,8 @@ extern "C" fn record() {
     CLOSED.store(closed, Ordering::Relaxed);
 
     let mut ignored = 0_u64;
-    for signal in LOOKED_AT {
-        // SAFETY: all zero is a valid `sigaction`, and a null new action only reads the old one.
-        let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
-        // SAFETY: `action` outlives the call.
-        let failed = unsafe { libc::sigaction(signal, std::ptr::null(), &raw mut action) } != 0;
-        if !failed && action.sa_sigaction == libc::SIG_IGN {
+    for signal in CHANGED {
+        if is_ignored(signal) {
             ignored |= 1 << signal;
         }
     }
@@ -62,6 +48,15 @@ extern "C" fn record() {
         }
     }
     BLOCKED.store(blocked, Ordering::Relaxed);
+}
+
+/// Returns whether a signal is ignored now.
+fn is_ignored(signal: i32) -> bool {
+    // SAFETY: all zero is a valid `sigaction`, and a null new action only reads the old one.
+    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    // SAFETY: `action` outlives the call.
+    let failed = unsafe { libc::sigaction(signal, std::ptr::null(), &raw mut action) } != 0;
+    !failed && action.sa_sigaction == libc::SIG_IGN
 }
 
 /// Ignores SIGPIPE, so that a write says that the reader has gone, and opens `/dev/null` on what is closed of
@@ -102,10 +97,10 @@ impl Inherited {
         (0..3).contains(&fd) && self.closed & (1 << fd) != 0
     }
 
-    /// Returns whether `signal` was ignored; only for those that memo deals with.
+    /// Returns whether `signal` was ignored. The kernel is asked only now where memo changes nothing: a hit does
+    /// without those calls.
     pub fn ignored(&self, signal: i32) -> bool {
-        debug_assert!(LOOKED_AT.contains(&signal));
-        (1..32).contains(&signal) && self.ignored & (1 << signal) != 0
+        if CHANGED.contains(&signal) { self.ignored & (1 << signal) != 0 } else { is_ignored(signal) }
     }
 
     /// Returns whether `signal` (1-64) was blocked.

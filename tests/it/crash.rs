@@ -50,6 +50,8 @@ const MATRIX: &[(&str, &[Doing])] = &[
     ("prepare.file", &[First]),
     ("lease.locked", &[First, Record]),
     ("lease.taken", &[First, Fail]),
+    // Killed while it waits: tests/it/race.rs.
+    ("wait.tick", &[]),
     ("lease.verdict", &[First, Record, Fail]),
     ("lease.transcript", &[Fail]),
     ("lease.concluded", &[Record, Fail]),
@@ -81,6 +83,7 @@ const MATRIX: &[(&str, &[Doing])] = &[
     ("clear.leases", &[Clear, ClearSome]),
     ("clear.blobs", &[Clear, ClearSome]),
     ("clear.journal", &[Clear]),
+    ("generation.turn", &[First, Record, Piped, Clear, ClearSome, Collect, RecordFull, Mend]),
     ("gc.locked", &[Collect, RecordFull]),
     ("gc.folded", &[RecordFull]),
     ("gc.manifests", &[Collect, RecordFull]),

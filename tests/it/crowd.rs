@@ -183,3 +183,29 @@ pub fn nothing_piles_up(sandbox: &Sandbox) {
         assert!(left.is_empty(), "{directory}: {left:?}");
     }
 }
+
+/// Longer than what memo keeps in memory, so that it stands in the file of the lease.
+pub const LONG: &str = "puppet fill 100000";
+
+/// Returns a sandbox with `run`, which counts its runs, does this, waits at the gate, and does that.
+pub fn world(before: &str, after: &str) -> (Sandbox, Gate) {
+    let sandbox = Sandbox::new();
+    sandbox.script("run", &format!("#!/bin/sh\necho $$ >>$RUNS\n{before}\nread x <gate\n{after}\n"));
+    let gate = Gate::new(&sandbox, "gate");
+    (sandbox, gate)
+}
+
+/// All ended with this status and these bytes, and heard nothing of memo.
+#[track_caller]
+pub fn all_are(ended: &[Ended], status: i32, stdout: &[u8]) {
+    for one in ended {
+        assert_eq!((one.status, one.stderr.as_str()), (status, ""));
+        assert!(one.stdout == stdout, "{} bytes: {}", one.stdout.len(), one.stdout.escape_ascii());
+    }
+}
+
+/// What puppet fills with.
+pub fn long() -> Vec<u8> {
+    let byte = |i: usize| if i % 64 == 63 { b'\n' } else { b'a' + (i % 26) as u8 };
+    (0..100_000).map(|i| byte(i % 65_536)).collect()
+}

@@ -91,6 +91,52 @@ fn a_file_that_every_store_has_is_missed_and_made() {
 }
 
 #[test]
+fn what_killed_runs_left_is_said_and_is_no_damage() {
+    let sandbox = Sandbox::new();
+    let session = sandbox.steps(&[
+        "memo puppet print kept",
+        "(MEMO_FAULT=miss.observed=kill memo puppet bump a; true) 2>/dev/null",
+        "memo doctor >/dev/null",
+        "echo mine >$MEMO_DIR/leases/notes",
+        "memo gc",
+        "(MEMO_FAULT=miss.observed=kill memo puppet bump a; true) 2>/dev/null",
+        "memo doctor | tail -n 3",
+        "memo doctor --fix | tail -n 2",
+        "memo doctor | tail -n 2",
+        "cat $MEMO_DIR/quarantine/leases-notes",
+        "memo puppet bump a",
+    ]);
+    assert_data_eq!(
+        session,
+        str![[r#"
+$ memo puppet print kept
+kept
+$ (MEMO_FAULT=miss.observed=kill memo puppet bump a; true) 2>/dev/null
+$ memo doctor >/dev/null
+$ echo mine >$MEMO_DIR/leases/notes
+$ memo gc
+removed 1 file without an entry (4.0 KiB)
+$ (MEMO_FAULT=miss.observed=kill memo puppet bump a; true) 2>/dev/null
+$ memo doctor | tail -n 3
+left by killed runs, for gc to remove: leases: 1, files in `tmp/`: 0 (4.0 KiB)
+problem: `leases/notes`: it is none of memo's; `--fix` would move it to `quarantine/`
+1 problem
+$ memo doctor --fix | tail -n 2
+problem: `leases/notes`: it is none of memo's; fix: move it to `quarantine/`
+1 problem, all fixed
+$ memo doctor | tail -n 2
+in quarantine: 1
+no problems
+$ cat $MEMO_DIR/quarantine/leases-notes
+mine
+$ memo puppet bump a
+a #1
+
+"#]]
+    );
+}
+
+#[test]
 fn a_store_that_is_not_for_us_is_left_alone() {
     let sandbox = Sandbox::new();
     sandbox.ok("memo puppet bump a");

@@ -26,6 +26,7 @@ mod reuse;
 mod sandbox;
 mod signals;
 mod stdin;
+mod takeover;
 mod tidy;
 mod trouble;
 mod words;

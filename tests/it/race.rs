@@ -11,35 +11,10 @@ use std::process::Stdio;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::crowd::{
-    Caller, Ended, Gate, crowd, ends, holder, nothing_piles_up, take_holder, until, until_waiting,
+    Caller, Gate, LONG, all_are, crowd, ends, holder, long, nothing_piles_up, take_holder, until,
+    until_waiting, world,
 };
 use crate::sandbox::Sandbox;
-
-/// Longer than what memo keeps in memory, so that it stands in the file of the lease.
-const LONG: &str = "puppet fill 100000";
-
-/// Returns a sandbox with `run`, which counts its runs, does this, waits at the gate, and does that.
-fn world(before: &str, after: &str) -> (Sandbox, Gate) {
-    let sandbox = Sandbox::new();
-    sandbox.script("run", &format!("#!/bin/sh\necho $$ >>$RUNS\n{before}\nread x <gate\n{after}\n"));
-    let gate = Gate::new(&sandbox, "gate");
-    (sandbox, gate)
-}
-
-/// All ended with this status and these bytes, and heard nothing of memo.
-#[track_caller]
-fn all_are(ended: &[Ended], status: i32, stdout: &[u8]) {
-    for one in ended {
-        assert_eq!((one.status, one.stderr.as_str()), (status, ""));
-        assert!(one.stdout == stdout, "{} bytes: {}", one.stdout.len(), one.stdout.escape_ascii());
-    }
-}
-
-/// What puppet fills with.
-fn long() -> Vec<u8> {
-    let byte = |i: usize| if i % 64 == 63 { b'\n' } else { b'a' + (i % 26) as u8 };
-    (0..100_000).map(|i| byte(i % 65_536)).collect()
-}
 
 /// So many callers of a command that then succeeds or fails: it runs once.
 #[track_caller]
@@ -78,43 +53,13 @@ fn a_failure_is_the_answer_for_all_who_wait() {
 }
 
 #[test]
+fn a_failure_is_the_answer_for_two_hundred_who_wait() {
+    one_run(200, "echo out; exit 3", 3, b"out\n");
+}
+
+#[test]
 fn a_failure_with_a_long_output_is_the_answer_for_all_who_wait() {
     one_run(20, &format!("{LONG}; exit 3"), 3, &long());
-}
-
-#[test]
-fn a_runner_that_is_killed_is_succeeded_by_one_of_those_who_wait() {
-    let (sandbox, mut gate) = world("", "echo out");
-    let mut callers = crowd(&sandbox, 10, &["./run"]);
-    for dead in 1..4 {
-        until_waiting(&sandbox, 10 - dead);
-        until("it runs", || sandbox.runs() == dead);
-        let runner = take_holder(&sandbox, &mut callers);
-        runner.kill(Signal::KILL);
-        assert_eq!(runner.end().status, 128 + 9);
-    }
-    until_waiting(&sandbox, 6);
-    gate.open();
-    all_are(&ends(callers), 0, b"out\n");
-    assert_eq!(sandbox.runs(), 4);
-    nothing_piles_up(&sandbox);
-}
-
-#[test]
-fn the_command_dies_with_a_runner_that_is_killed() {
-    let (sandbox, _gate) = world("", "echo out");
-    let runner = Caller::start(sandbox.memo().arg("./run"));
-    until("it runs", || sandbox.runs() == 1);
-    let command = fs::read_to_string(sandbox.root().join("runs")).unwrap();
-    let command = format!("/proc/{}", command.trim());
-    assert!(fs::exists(&command).unwrap());
-    runner.kill(Signal::KILL);
-    assert_eq!(runner.end().status, 128 + 9);
-    until("the command is gone", || {
-        // One that nobody has waited for yet is gone as well.
-        let status = fs::read_to_string(format!("{command}/stat")).unwrap_or_default();
-        status.is_empty() || status.contains(") Z ")
-    });
 }
 
 #[test]
@@ -168,17 +113,27 @@ fn two_gates(before: &str) -> (Sandbox, Gate, Gate) {
     (sandbox, gate, other)
 }
 
-#[test]
-fn what_cannot_be_shared_is_run_by_all_at_once() {
+#[track_caller]
+fn all_run(count: usize) {
     // It leaves no `out`: that is known at its end.
     let (sandbox, mut gate, mut other) = two_gates("");
-    let callers = crowd(&sandbox, 10, &["-o", "out", "./run"]);
-    until_waiting(&sandbox, 9);
+    let callers = crowd(&sandbox, count, &["-o", "out", "./run"]);
+    until_waiting(&sandbox, count - 1);
     gate.open();
-    until("all run at once", || sandbox.runs() == 10);
+    until("all run at once", || sandbox.runs() == count);
     other.open();
     all_are(&ends(callers), 0, b"out\n");
     nothing_piles_up(&sandbox);
+}
+
+#[test]
+fn what_cannot_be_shared_is_run_by_all_twenty_at_once() {
+    all_run(20);
+}
+
+#[test]
+fn what_cannot_be_shared_is_run_by_all_two_hundred_at_once() {
+    all_run(200);
 }
 
 #[test]
@@ -267,6 +222,57 @@ fn calls_inside_different_calls_share_one_run() {
     all_are(&[a.end()], 0, b"out\n");
     all_are(&[b.end()], 0, b"b\nout\n");
     assert_eq!(sandbox.runs(), 1);
+    nothing_piles_up(&sandbox);
+}
+
+/// Two commands of which each calls the other, the first time it is run, when the gate is open.
+fn cycle() -> (Sandbox, Gate) {
+    let sandbox = Sandbox::new();
+    for (name, other) in [("a", "b"), ("b", "a")] {
+        let calls = format!("mkdir in-{name} 2>/dev/null && {{ read x <gate; memo ./{other}; }}");
+        sandbox.script(name, &format!("#!/bin/sh\necho {name} >>$RUNS\n{calls}\necho {name}\n"));
+    }
+    let gate = Gate::new(&sandbox, "gate");
+    (sandbox, gate)
+}
+
+#[test]
+fn calls_that_wait_for_each_other_get_on() {
+    let (sandbox, mut gate) = cycle();
+    let tick = sandbox.fifo("tick");
+    let limit = |faults: &str| format!("MEMO_FAULT={faults} exec memo ");
+    // What `a` calls stops after it has waited in vain for a second, and then takes its time for over.
+    let a = limit(&format!("wait.tick=stop:{},wait.inside=0", tick.display())) + "./a";
+    let a = Caller::start(&mut sandbox.shell(a));
+    let b = Caller::start(&mut sandbox.shell(limit("wait.inside=unlimited") + "./b"));
+    until("both run", || sandbox.runs() == 2);
+    gate.open();
+    assert_eq!(fs::read_to_string(&tick).unwrap(), "wait.tick");
+    // And what `b` calls waits for `a`: nobody else could end this.
+    until_waiting(&sandbox, 1);
+    assert_eq!(sandbox.runs(), 2);
+    fs::write(&tick, "").unwrap();
+    all_are(&[a.end()], 0, b"b\na\n");
+    all_are(&[b.end()], 0, b"b\na\nb\n");
+    // `b` once more, for `a`: unrecorded, so that the answer to others is that of the whole run.
+    assert_eq!(fs::read_to_string(sandbox.root().join("runs")).unwrap().lines().count(), 3);
+    all_are(&ends(crowd(&sandbox, 1, &["./a"])), 0, b"b\na\n");
+    all_are(&ends(crowd(&sandbox, 1, &["./b"])), 0, b"b\na\nb\n");
+    assert_eq!(sandbox.runs(), 3);
+    nothing_piles_up(&sandbox);
+}
+
+#[test]
+fn a_call_that_comes_back_to_itself_by_another_one_gets_on_at_once() {
+    let (mut sandbox, mut gate) = cycle();
+    // Whoever waits for itself waits for ever.
+    sandbox.set("MEMO_FAULT", "wait.inside=unlimited");
+    gate.open();
+    all_are(&ends(crowd(&sandbox, 1, &["./a"])), 0, b"a\nb\na\n");
+    assert_eq!(sandbox.runs(), 3);
+    all_are(&ends(crowd(&sandbox, 1, &["./a"])), 0, b"a\nb\na\n");
+    all_are(&ends(crowd(&sandbox, 1, &["./b"])), 0, b"a\nb\n");
+    assert_eq!(sandbox.runs(), 3);
     nothing_piles_up(&sandbox);
 }
 

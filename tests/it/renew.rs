@@ -34,9 +34,8 @@ fn a_hit_waits_for_no_lock_to_renew() {
     sandbox.write("input", "x".repeat(100_000));
     sandbox.ok("memo --no-exe cat input >/dev/null; cp -p input new && mv new input");
     let recorded = manifest(&sandbox);
-    for lock in ["generation", "manifests/??/.lock"] {
-        let line =
-            format!("exec 9<>$(echo $MEMO_DIR/{lock}); flock 9; memo -v --no-exe cat input >/dev/null");
+    for lock in [".", "generation", "manifests/??/.lock"] {
+        let line = format!("exec 9<$(echo $MEMO_DIR/{lock}); flock 9; memo -v --no-exe cat input >/dev/null");
         let ran = sandbox.run(line);
         assert!(ran.is_hit(), "{}", ran.stderr);
     }

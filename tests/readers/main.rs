@@ -1,17 +1,18 @@
 //! The readers of all that the store and the configuration have on disk, given real files that were
 //! damaged: none panics, and none allocates more than its input's size class.
 //!
-//! With the stable toolchain alone there is no cargo-fuzz; these are property tests: a generator without
-//! randomness (xorshift), thousands of mutations of real files, and an allocator that counts. A manifest's
-//! checksum is made right again after most mutations, so that what stands behind it is reached.
+//! `fuzz/` goes by coverage and for longer, but needs a nightly compiler. These are property tests that run
+//! everywhere: a generator without randomness (xorshift), thousands of mutations of real files, and an
+//! allocator that counts. A manifest's checksum is made right again after most mutations, so that what stands
+//! behind it is reached.
 //!
 //! `MEMO_MUTATIONS=N` makes N of each instead of a few thousand.
 
 #![expect(unsafe_code, reason = "an allocator that counts is one")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+mod allocated;
+
 use std::fs::{self, File};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -31,39 +32,6 @@ use memo::store::manifest::Manifest;
 use memo::store::outcome::Outcome;
 use memo::store::verdict::Verdict;
 
-/// Counts what this thread has allocated and not freed.
-struct Counting;
-
-thread_local! {
-    static NOW: Cell<isize> = const { Cell::new(0) };
-    static PEAK: Cell<isize> = const { Cell::new(0) };
-}
-
-fn count(change: isize) {
-    let _ = NOW.try_with(|now| {
-        now.set(now.get() + change);
-        PEAK.with(|peak| peak.set(peak.get().max(now.get())));
-    });
-}
-
-// SAFETY: all is passed on to the system's allocator; the counters allocate nothing.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(layout.size().cast_signed());
-        // SAFETY: the caller keeps the rules of `alloc`.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        count(-layout.size().cast_signed());
-        // SAFETY: the caller keeps the rules of `dealloc`.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
 /// How much reading so many bytes may allocate: the items of a list are larger in memory than on disk.
 fn allowed(input: usize) -> usize {
     64 * input + (64 << 10)
@@ -72,10 +40,7 @@ fn allowed(input: usize) -> usize {
 /// Runs a reader; returns the most it had allocated at once.
 #[track_caller]
 fn check<T>(what: &str, input: &[u8], read: impl FnOnce() -> T) -> T {
-    let before = NOW.get();
-    PEAK.set(before);
-    let result = catch_unwind(AssertUnwindSafe(read));
-    let peak = (PEAK.get() - before).unsigned_abs();
+    let (result, peak) = allocated::at_most(|| catch_unwind(AssertUnwindSafe(read)));
     let result = result.unwrap_or_else(|_| panic!("{what} panics on {}", input.escape_ascii()));
     assert!(
         peak <= allowed(input.len()),
@@ -286,10 +251,7 @@ fn a_list_of_the_smallest_items_is_in_the_size_class_too() {
         let mut bytes = [head, &dense].concat();
         let digest = Digest::of(&bytes);
         bytes.extend_from_slice(digest.as_bytes());
-        let before = NOW.get();
-        PEAK.set(before);
-        let read = Manifest::decode_any(&bytes, None);
-        let peak = (PEAK.get() - before).unsigned_abs();
+        let (read, peak) = allocated::at_most(|| Manifest::decode_any(&bytes, None));
         // A state is up to a hundred bytes in memory, and a vector that grows is there twice.
         assert!(peak <= 400 * bytes.len(), "{peak} bytes for {}", bytes.len());
         drop(read);
@@ -323,7 +285,7 @@ fn journals() {
         let records = check("a journal", &bytes, || journal::records(&bytes).collect::<Vec<_>>());
         assert!(records.len() <= bytes.len() / journal::Record::LENGTH);
     });
-    mutated(&[[0_u8; 96].to_vec(), b"mjr1".repeat(24)], mutations(), |bytes| {
+    mutated(&[[0_u8; 160].to_vec(), b"mjr2".repeat(40)], mutations(), |bytes| {
         let bytes = bytes.repeat(50);
         check("a journal of rubbish", &bytes, || journal::records(&bytes).collect::<Vec<_>>());
     });
@@ -344,17 +306,25 @@ fn leases() {
         contents.push(fs::read(&path).unwrap());
     }
     mutated(&contents, mutations(), |bytes| {
-        fs::write(&path, &bytes).unwrap();
+        fs::write(&path, "").unwrap();
         let holder = File::open(&path).unwrap();
         holder.lock().unwrap();
         check("a lease", &bytes, || {
             let Ok(Taken::Held(waiter)) = Lease::take(&path) else { panic!("it is held") };
+            // Now: a verdict that was there before answers nobody.
+            fs::write(&path, &bytes).unwrap();
             let _ = (waiter.holder(), waiter.is_stuck());
             holder.unlock().unwrap();
             assert!(waiter.wait(Duration::from_secs(60)).unwrap());
             let verdict = waiter.verdict();
             let transcript = waiter.into_transcript();
             assert!(transcript.is_none() || verdict.is_some());
+            // Its file is locked.
+            drop(transcript);
+            holder.lock().unwrap();
+            let Ok(Taken::Held(late)) = Lease::take(&path) else { panic!("it is held") };
+            assert!(late.verdict().is_none() && late.into_transcript().is_none());
+            holder.unlock().unwrap();
         });
         // Whoever comes next begins anew.
         assert!(matches!(Lease::take(&path), Ok(Taken::Ours(_))));
@@ -398,7 +368,7 @@ fn the_fold_and_the_index_over_damaged_files() {
         let mut index = Index::open(&store, Timestamp(1 << 60)).unwrap();
         index.rows().unwrap();
         index.total().unwrap();
-        index.tallies().unwrap();
+        index.counts(None).unwrap();
     });
 }
 

@@ -8,6 +8,7 @@ use super::look::{DIRECTORIES, QUARANTINE};
 use super::{Fault, Place, Remedy, Report, hold, look};
 use crate::action::identity::Timestamp;
 use crate::fault;
+use crate::store::generation::Generation;
 use crate::store::index::Index;
 use crate::store::location::{self, Trouble};
 use crate::store::usage::Usage;
@@ -119,7 +120,7 @@ fn renumber(store: &Store, now: Timestamp) -> Result<(), Trouble> {
         quarantine(store, Path::new("generation"))?;
         return make(store, now, Path::new("generation"));
     }
-    let file = crate::store::clear::hold_generation(store)?;
+    let file = Generation::exclusive(store)?.file;
     let number = number(now);
     file.write_all_at(&number, 0)
         .and_then(|()| file.set_len(number.len() as u64))

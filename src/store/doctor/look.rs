@@ -14,6 +14,7 @@ use crate::store::journal::{self, Record};
 use crate::store::location::Trouble;
 use crate::store::manifest::{Entry, Manifest};
 use crate::store::outcome::{Outcome, OutcomeId};
+use crate::store::temporary::maker;
 use crate::store::{SIGNATURE, Store, blocks_on_disk};
 use crate::sys::file::is_absent;
 
@@ -28,6 +29,8 @@ const OTHERS: [&str; 4] = ["gc.lock", "usage", "index.db", "index.db-journal"];
 const ENOUGH: usize = 3;
 /// The trees whose files have a digest as their name.
 const TREES: [&str; 3] = ["manifests", "outcomes", "blobs"];
+/// The directories whose files stand in them directly.
+const FLAT: [&str; 2] = ["leases", "tmp"];
 /// Where what is damaged goes.
 pub(super) const QUARANTINE: &str = "quarantine";
 
@@ -57,6 +60,7 @@ pub(super) fn through(store: &Store, user: u32) -> Result<Report, Trouble> {
             for name in names(&store.path().join(&directory))? {
                 let path = directory.join(&name);
                 if name == ".lock" {
+                    report.faults.extend(file(store, user, &path));
                     continue;
                 }
                 if let Ok(metadata) = store.path().join(&path).symlink_metadata() {
@@ -71,6 +75,11 @@ pub(super) fn through(store: &Store, user: u32) -> Result<Report, Trouble> {
                     report.faults.extend(manifest.entries.iter().filter_map(|one| entry(store, &key, one)));
                 }
             }
+        }
+    }
+    for directory in FLAT {
+        for name in names(&store.path().join(directory))? {
+            report.faults.extend(file(store, user, &Path::new(directory).join(name)));
         }
     }
     report.quarantined = names(&store.path().join(QUARANTINE))?.len() as u64;
@@ -132,6 +141,9 @@ fn file(store: &Store, user: u32, path: &Path) -> Option<Fault> {
         [tree, shard] if TREES.contains(tree) => {
             (shard.len() != 2 || u8::from_str_radix(shard, 16).is_err()).then(stray)
         }
+        ["leases", name] => digest(name).is_none().then(stray),
+        ["tmp", name] => maker(name).is_none().then(stray),
+        [_, _, ".lock"] => None,
         [tree, shard, name] => match digest(name).filter(|_| name.starts_with(shard)) {
             None => Some(stray()),
             Some(digest) => content(store, tree, &digest, &absolute, &metadata),

@@ -23,11 +23,13 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::Store;
 use super::gc;
+use super::generation::Generation;
 use super::index::Index;
 use super::location::Trouble;
+use super::lock;
 use super::outcome::OutcomeId;
-use super::{Store, clear, lock};
 use crate::action::identity::Timestamp;
 use crate::action::key::ActionKey;
 use crate::fault;
@@ -108,12 +110,30 @@ pub struct Report {
     pub files: [u64; 3],
     /// What those take, in bytes on disk.
     pub bytes: u64,
-    /// How many files killed runs have left, and what they take.
-    pub leftovers: (u64, u64),
+    /// What killed runs have left.
+    pub leftovers: Leftovers,
     /// How many files are in quarantine.
     pub quarantined: u64,
     /// What is wrong.
     pub faults: Vec<Fault>,
+}
+
+/// What killed runs have left, which is no fault.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Leftovers {
+    /// How many leases that nobody holds.
+    pub leases: u64,
+    /// How many files in `tmp/` whose maker is gone.
+    pub temporary: u64,
+    /// What they take, in bytes on disk.
+    pub bytes: u64,
+}
+
+impl Leftovers {
+    /// Returns whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.leases + self.temporary == 0
+    }
 }
 
 /// Returns whether a store was made here, also when it has lost its `FORMAT` since.
@@ -145,23 +165,25 @@ pub fn check(store: &Store, user: u32, now: Timestamp) -> Result<Report, Trouble
     report.faults.extend(look::index(store, now)?);
     report.entries = Index::to_look_at(store, now)?.total()?.entries;
     drop(held);
-    let leftovers = gc::abandoned(store, now)?;
-    report.leftovers = (leftovers.len() as u64, leftovers.iter().map(|leftover| leftover.bytes).sum());
+    for leftover in gc::abandoned(store, now)? {
+        let left = &mut report.leftovers;
+        left.bytes += leftover.bytes;
+        *if leftover.is_lease { &mut left.leases } else { &mut left.temporary } += 1;
+    }
     Ok(report)
 }
 
 /// Keeps everybody from recording and from removing, as far as that can be had without making anything. One
 /// that may only be read is not changed by anybody else either.
-fn hold_what_is_there(store: &Store) -> Vec<File> {
-    let open = |name| File::options().read(true).write(true).open(store.path().join(name)).ok();
-    let mut held: Vec<File> = ["gc.lock", "generation"].into_iter().filter_map(open).collect();
-    held.retain(|file| lock::exclusive(file, PATIENCE).is_ok());
-    held
+fn hold_what_is_there(store: &Store) -> (Option<File>, Option<Generation>) {
+    let other = File::options().read(true).write(true).open(store.path().join("gc.lock")).ok();
+    let other = other.filter(|file| lock::exclusive(file, PATIENCE).is_ok());
+    (other, Generation::exclusive_within(store, PATIENCE).ok())
 }
 
 /// Keeps everybody from recording and from removing.
-fn hold(store: &Store) -> Result<[File; 2], Trouble> {
-    Ok([gc::hold(store)?, clear::hold_generation(store)?])
+fn hold(store: &Store) -> Result<(File, Generation), Trouble> {
+    Ok((gc::hold(store)?, Generation::exclusive(store)?))
 }
 
 /// Returns where a path is in a store.

@@ -203,9 +203,81 @@ fn what_killed_runs_left_is_no_fault() {
     std::fs::File::options().write(true).open(&temporary).unwrap().set_times(times).unwrap();
     let later = crate::store::fixture::at(10_000);
     let report = super::check(&fixture.store, user(), later).unwrap();
-    assert_eq!((report.faults.as_slice(), report.leftovers.0), (&[][..], 2));
+    assert_eq!(report.faults, []);
+    assert_eq!((report.leftovers.leases, report.leftovers.temporary), (1, 1));
     fix(&fixture.store, user(), later, &report).unwrap();
-    assert_eq!(super::check(&fixture.store, user(), later).unwrap().leftovers, (0, 0));
+    assert!(super::check(&fixture.store, user(), later).unwrap().leftovers.is_empty());
+}
+
+#[test]
+fn leases_and_files_on_their_way_that_are_in_use_are_no_fault() {
+    use crate::store::lease::Taken;
+    let fixture = filled();
+    let Ok(Taken::Ours(lease)) = fixture.store.lease(&key(9)) else { panic!() };
+    let temporary = fixture.store.temporary("blob-").unwrap();
+    let later = crate::store::fixture::at(10_000);
+    let report = super::check(&fixture.store, user(), later).unwrap();
+    assert_eq!(report, Report { bytes: report.bytes, entries: 5, files: [4, 1, 2], ..Report::default() });
+    fix(&fixture.store, user(), later, &report).unwrap();
+    assert!(lease.is_current() && temporary.path().exists());
+}
+
+#[test]
+fn what_does_not_belong_among_leases_and_files_on_their_way_is_moved_and_not_removed() {
+    let fixture = filled();
+    let store = fixture.store.path();
+    let strays = ["leases/notes", "tmp/notes", "tmp/blob-x-1", "tmp/-1-1", "tmp/blob-1"];
+    for stray in strays {
+        std::fs::write(store.join(stray), "mine").unwrap();
+    }
+    // A directory with the name of a lease, and one whose name is right for a file on its way.
+    std::fs::create_dir(fixture.store.lease_path(&key(9))).unwrap();
+    std::fs::create_dir(store.join("tmp/blob-1-1")).unwrap();
+    let far = crate::store::fixture::at(1 << 33);
+    for leftover in gc::abandoned(&fixture.store, far).unwrap() {
+        leftover.remove().unwrap();
+    }
+    let faults = check(&fixture).faults;
+    let said: Vec<_> = faults.iter().map(ToString::to_string).collect();
+    for stray in strays {
+        assert!(said.contains(&format!("`{stray}`: it is none of memo's")), "{stray}: {said:?}");
+    }
+    assert!(said.contains(&"`tmp/blob-1-1`: it is no regular file".to_owned()));
+    assert_eq!(said.len(), strays.len() + 2);
+    fixed(&fixture);
+    for stray in strays {
+        let kept = store.join("quarantine").join(stray.replace('/', "-"));
+        assert_eq!(std::fs::read(kept).unwrap(), b"mine", "{stray}");
+    }
+}
+
+#[test]
+fn files_of_every_kind_that_others_can_change_are_found() {
+    use crate::store::lease::Taken;
+    let fixture = filled();
+    let Ok(Taken::Ours(lease)) = fixture.store.lease(&key(9)) else { panic!() };
+    let temporary = fixture.store.temporary("blob-").unwrap();
+    let shard = fixture.store.manifest_path(&key(1)).with_file_name(".lock");
+    for path in [lease.path(), temporary.path(), &shard] {
+        let below = below(&fixture.store, path);
+        std::fs::set_permissions(path, PermissionsExt::from_mode(0o666)).unwrap();
+        let expected = format!("`{}`: others may write to it (mode 666)", below.display());
+        assert_eq!(said(&fixture), [expected]);
+        fixed(&fixture);
+    }
+    assert!(lease.is_current() && temporary.path().exists());
+    if user() != 0 {
+        return; // Nobody else can give a file away.
+    }
+    for path in [lease.path(), temporary.path(), &shard] {
+        let below = below(&fixture.store, path);
+        std::os::unix::fs::chown(path, Some(1234), None).unwrap();
+        assert_eq!(said(&fixture), [format!("`{}`: it belongs to user 1234", below.display())]);
+        fixed(&fixture);
+        assert!(!path.exists());
+    }
+    assert!(!lease.is_current(), "its run is not recorded");
+    assert_eq!(check(&fixture).quarantined, 3);
 }
 
 #[test]

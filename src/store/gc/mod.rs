@@ -4,10 +4,11 @@
 //! left, and blobs and outcomes that no entry has named for an hour.
 //!
 //! # Locking
-//! One at a time: `gc.lock`, which is never removed; a run that finds it taken leaves the work to the other. While
-//! something is removed, `generation` is held exclusively, so that no commit is between its last look at its
-//! blobs and its manifest, and not for longer than some ms; each manifest is changed under its own lock. A hit holds nothing: what it has opened
-//! stays readable, what it finds gone is a miss.
+//! One at a time: `gc.lock`, which is never removed; a run that finds it taken leaves the work to the other.
+//! While something is removed, `generation` is held exclusively, so that no commit is between its last look at
+//! its blobs and its manifest, and not for longer than some ms; each manifest is changed under its own lock. The
+//! order is `gc.lock`, `generation`, a transaction of the index, as everywhere. A hit holds nothing: what it has
+//! opened stays readable, what it finds gone is a miss.
 //!
 //! # Crash safety
 //! A manifest goes before the files it names, and the index is told last: killed in between, gc has left
@@ -25,13 +26,16 @@ use std::fs::File;
 use std::os::unix::fs::OpenOptionsExt;
 use std::time::{Duration, Instant};
 
+use super::generation::Generation;
 use super::index::Index;
 use super::location::Trouble;
 use super::lock::Tried;
+use super::outcome::OutcomeId;
 use super::usage::Usage;
 use super::{Store, clear, lock};
 use crate::action::digest::Digest;
 use crate::action::identity::Timestamp;
+use crate::action::key::ActionKey;
 use crate::fault;
 use retention::{Chosen, Limits, choose};
 pub(super) use sweep::{Leftover, abandoned};
@@ -41,7 +45,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a run is held up, at most, before the next piece of work is left to another; what is begun then
 /// takes some ms more.
 const TIME: Duration = Duration::from_millis(8);
-/// A journal of this size, in bytes, is folded by the next run: a thousand records.
+/// A journal of this size, in bytes, is folded by the next run: six hundred records.
 const LONG: u64 = 96 << 10;
 /// How many entries go at a time when a run removes them.
 const BATCH: u32 = 16;
@@ -103,27 +107,12 @@ impl Plan {
         }
     }
 
-    /// Removes the entries, inside a transaction of the index and so many at a time, each time under what `hold`
-    /// gives.
-    fn remove_entries<T>(
-        &self,
-        index: &mut Index<'_>,
-        store: &Store,
-        mut hold: impl FnMut(&mut Index<'_>) -> Result<T, Trouble>,
-    ) -> Result<(), Trouble> {
+    /// Returns what goes, key by key.
+    fn by_key(&self) -> Vec<(ActionKey, Vec<Option<OutcomeId>>)> {
         let mut gone = self.chosen.gone.clone();
         gone.sort_unstable();
-        let keys: Vec<_> = gone.chunk_by(|a, b| a.0 == b.0).collect();
-        for keys in keys.chunks(AT_A_TIME) {
-            let _held = hold(index)?;
-            for picked in keys {
-                let goes = |id| picked.iter().any(|(_, outcome)| *outcome == Some(id));
-                store.evict(&picked[0].0, |entry| goes(entry.id))?;
-                index.reread(&picked[0].0)?;
-            }
-            fault::point("gc.manifests");
-        }
-        Ok(())
+        let of_a_key = |picked: &[(ActionKey, _)]| (picked[0].0, picked.iter().map(|(_, id)| *id).collect());
+        gone.chunk_by(|a, b| a.0 == b.0).map(of_a_key).collect()
     }
 
     /// Removes the blobs that nothing needs now, inside a transaction of the index. `generation` is held.
@@ -148,6 +137,20 @@ impl Plan {
     }
 }
 
+/// Removes entries, inside a transaction of the index. `generation` is held.
+fn remove_entries(
+    gone: &[(ActionKey, Vec<Option<OutcomeId>>)],
+    index: &mut Index<'_>,
+    store: &Store,
+) -> Result<(), Trouble> {
+    for (key, outcomes) in gone {
+        store.evict(key, |entry| outcomes.contains(&Some(entry.id)))?;
+        index.reread(key)?;
+    }
+    fault::point("gc.manifests");
+    Ok(())
+}
+
 /// Brings the store within its limits; returns what went.
 ///
 /// # Errors
@@ -161,15 +164,21 @@ pub fn run(store: &Store, now: Timestamp, limits: Limits) -> Result<Went, Troubl
     let mut index = Index::open(store, now)?;
     let mut plan = Plan::make(&mut index, store, now, limits, u32::MAX)?;
     plan.leftovers = sweep::find(store, &mut index, now, sweep::Scope::Everything)?;
-    index.begin()?;
-    // Commits wait for a few entries to go, not for all. What was recorded meanwhile is taken in each time.
-    let take_turn = |index: &mut Index<'_>| {
-        let generation = clear::hold_generation(store)?;
+    // Commits wait for a few entries to go, not for all. What was recorded meanwhile is taken in each time. Nobody
+    // may wait for `generation` inside a transaction: a `clear` that has it waits for the index.
+    let begin = |index: &mut Index<'_>| {
+        let generation = Generation::exclusive(store)?;
+        index.begin()?;
         index.fold_journals(&|| true)?;
         Ok::<_, Trouble>(generation)
     };
-    plan.remove_entries(&mut index, store, take_turn)?;
-    let generation = take_turn(&mut index)?;
+    for gone in plan.by_key().chunks(AT_A_TIME) {
+        let generation = begin(&mut index)?;
+        remove_entries(gone, &mut index, store)?;
+        drop(generation);
+        index.finish()?;
+    }
+    let generation = begin(&mut index)?;
     plan.remove_blobs(&mut index, store)?;
     plan.sweep()?;
     drop(generation);
@@ -201,7 +210,7 @@ pub fn after_commit(store: &Store, now: Timestamp, limits: Limits) {
     if is_due(store, limits) {
         let (begun, limit) = (Instant::now(), fault::limit("gc.time", TIME));
         // Whatever goes wrong here is the next one's to try.
-        let _ = a_little(store, now, limits, &|part| begun.elapsed() < limit / part);
+        let _ = a_little(store, now, limits, &|| begun.elapsed() < limit);
     }
 }
 
@@ -212,13 +221,8 @@ fn is_due(store: &Store, limits: Limits) -> bool {
     !usage.finished || usage.total.saturating_add(added) > limits.most
 }
 
-/// Does what there is time for: `left` says whether a part of it is. Returns whether that was all.
-fn a_little(
-    store: &Store,
-    now: Timestamp,
-    limits: Limits,
-    left: &dyn Fn(u32) -> bool,
-) -> Result<bool, Trouble> {
+/// Does what there is time for. Returns whether that was all.
+fn a_little(store: &Store, now: Timestamp, limits: Limits, left: &dyn Fn() -> bool) -> Result<bool, Trouble> {
     let file = lock_file(store)?;
     // Where there are no locks, SQLite's transactions keep two of them apart.
     if !matches!(lock::try_exclusive(&file), Ok(Tried::Locked | Tried::NoLocks)) {
@@ -226,16 +230,10 @@ fn a_little(
     }
     fault::point("gc.locked");
     let mut index = Index::open_as_it_is(store, now)?;
-    // Rows that are read in the order of their directories stand all over the index, and the transaction's end
-    // takes the longer for it.
-    let mut finished = index.is_whole()? || index.take_in_directories(&|| left(2))?;
-    let left = &|| left(1);
+    let mut finished = index.is_whole()? || index.take_in_directories(left)?;
     if finished && left() {
-        let generation = File::options().read(true).write(true).open(store.path().join("generation"));
-        let generation = generation.map_err(|error| Trouble::io("open", store.path(), error))?;
         // Commits take their turns in microseconds; one that was stopped must not stop us.
-        let held = lock::exclusive(&generation, TIME);
-        held.map_err(|error| Trouble::io("lock", store.path(), error))?;
+        let generation = Generation::exclusive_within(store, TIME)?;
         // One transaction: it is waiting for the disk at its end that takes the most time.
         index.begin()?;
         finished = index.fold_journals(left)?;
@@ -250,7 +248,7 @@ fn a_little(
                 // What was begun goes on down to the target.
                 limits.most = limits.target;
             }
-            plan.remove_entries(&mut index, store, |_| Ok(()))?;
+            remove_entries(&plan.by_key(), &mut index, store)?;
             plan.remove_blobs(&mut index, store)?;
         }
         if finished && left() {

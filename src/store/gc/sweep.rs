@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use crate::action::digest::Digest;
 use crate::action::identity::{Identity, Timestamp};
+use crate::action::key::ActionKey;
 use crate::store::index::Index;
 use crate::store::lease::Lease;
 use crate::store::location::Trouble;
+use crate::store::temporary::maker;
 use crate::store::{Store, blocks_on_disk, clear};
 use crate::sys::file::is_absent;
 use crate::sys::process;
@@ -36,7 +38,7 @@ pub struct Leftover {
     pub(crate) bytes: u64,
     /// When it was last written to or wanted.
     modified: i64,
-    is_lease: bool,
+    pub(crate) is_lease: bool,
 }
 
 impl Leftover {
@@ -101,24 +103,20 @@ pub(super) fn find(
 pub(in crate::store) fn abandoned(store: &Store, now: Timestamp) -> Result<Vec<Leftover>, Trouble> {
     let mut leftovers = Vec::new();
     for (file, metadata) in files(&store.path().join("tmp"))? {
-        let is_there = || maker(&file).is_some_and(process::is_there);
+        // What has another name is none of ours.
+        let Some(maker) = file.file_name().to_str().and_then(maker) else { continue };
+        let is_there = || process::is_there(maker);
         if is_older(&metadata, now, LONGEST) || is_older(&metadata, now, GRACE) && !is_there() {
             leftovers.push(leftover(&file, &metadata));
         }
     }
     for (file, metadata) in files(&store.path().join("leases"))? {
-        if Lease::is_abandoned(&file.path()) {
+        let is_ours = file.file_name().to_str().is_some_and(|name| ActionKey::from_hex(name).is_some());
+        if is_ours && Lease::is_abandoned(&file.path()) {
             leftovers.push(Leftover { is_lease: true, ..leftover(&file, &metadata) });
         }
     }
     Ok(leftovers)
-}
-
-/// Returns the process that made a temporary file, as its name says.
-fn maker(file: &DirEntry) -> Option<i32> {
-    let name = file.file_name();
-    let (before, _number) = name.to_str()?.rsplit_once('-')?;
-    before.rsplit_once('-')?.1.parse().ok()
 }
 
 fn leftover(file: &DirEntry, metadata: &Metadata) -> Leftover {

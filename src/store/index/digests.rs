@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
-use super::{Fault, schema, shards};
+use super::{Fault, column, schema};
 use crate::action::digest::{Digest, Digester};
 use crate::action::identity::Identity;
 use crate::action::known::KnownDigests;
@@ -60,7 +60,7 @@ impl Digests {
             transaction.execute(
                 "INSERT OR REPLACE INTO digests (identity, digest, proof, number) VALUES (?1, ?2, ?3, ?4)",
                 params![
-                    shards::bytes(identity),
+                    column::identity(identity),
                     digest.as_bytes(),
                     proof(identity, digest).as_bytes(),
                     number
@@ -78,7 +78,7 @@ impl Digests {
         let connection = self.connection.get_or_init(open).as_ref()?;
         let mut statement =
             connection.prepare_cached("SELECT digest, proof FROM digests WHERE identity = ?1").ok()?;
-        let found = statement.query_row([shards::bytes(identity)], |row| Ok((row.get(0)?, row.get(1)?)));
+        let found = statement.query_row([column::identity(identity)], |row| Ok((row.get(0)?, row.get(1)?)));
         let (digest, proved): ([u8; Digest::LENGTH], [u8; Digest::LENGTH]) = found.optional().ok()??;
         let digest = Digest::from_bytes(digest);
         (*proof(identity, &digest).as_bytes() == proved).then_some(digest)
@@ -100,7 +100,7 @@ impl KnownDigests for Digests {
 fn proof(identity: &Identity, digest: &Digest) -> Digest {
     let mut digester = Digester::new();
     digester.field(b"memo-digests/1");
-    digester.field(&shards::bytes(identity));
+    digester.field(&column::identity(identity));
     digester.field(digest.as_bytes());
     digester.finish()
 }

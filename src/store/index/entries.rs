@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, ToSql, params};
 
-use super::{Fault, Named, Weight, shards};
+use super::column::{self, duration, unsigned};
+use super::{Fault, Named, Weight};
 use crate::action::digest::Digest;
 use crate::action::identity::{Identity, Timestamp};
 use crate::action::key::ActionKey;
@@ -183,7 +184,7 @@ pub(super) fn read_manifest(connection: &Connection, store: &Store, key: &Action
             )?
             .execute(params![
                 key.as_bytes(),
-                shards::bytes(&Identity::from(&file)),
+                column::identity(&Identity::from(&file)),
                 blocks(&file),
                 Identity::from(&file).mtime,
             ])?,
@@ -201,7 +202,7 @@ pub(super) fn outcomes_are(
     shard: u8,
     there: &HashSet<Digest>,
 ) -> Result<(), Fault> {
-    let (first, last) = shards::range(shard);
+    let (first, last) = column::digests_of(shard);
     let known: Vec<(i64, [u8; Digest::LENGTH], bool)> = connection
         .prepare_cached(
             "SELECT number, outcome, gone FROM entries WHERE apart AND outcome BETWEEN ?1 AND ?2",
@@ -227,7 +228,7 @@ pub(super) fn blobs_are(
     shard: u8,
     there: &HashSet<Digest>,
 ) -> Result<(), Fault> {
-    let (first, last) = shards::range(shard);
+    let (first, last) = column::digests_of(shard);
     let known: Vec<([u8; Digest::LENGTH], bool)> = connection
         .prepare_cached("SELECT digest, gone FROM blobs WHERE digest BETWEEN ?1 AND ?2")?
         .query_map(params![first, last], |row| Ok((row.get(0)?, row.get(1)?)))?
@@ -270,9 +271,9 @@ fn insert(
             key.as_bytes(),
             entry.id.0.as_bytes(),
             outcome.recorded.0,
-            outcome.ttl.map(signed),
-            outcome.ttl.map(|ttl| outcome.recorded.0.saturating_add(signed(ttl))),
-            signed(outcome.duration),
+            outcome.ttl.map(column::ns),
+            outcome.ttl.map(|ttl| outcome.recorded.0.saturating_add(column::ns(ttl))),
+            column::ns(outcome.duration),
             outcome.exit,
             bytes.cast_signed(),
             if entry.body.is_none() { disk(&store.outcome_path(&entry.id)).unwrap_or(0) } else { 0 },
@@ -330,17 +331,4 @@ fn disk(path: &Path) -> Option<i64> {
 
 fn blocks(file: &Metadata) -> i64 {
     blocks_on_disk(file).cast_signed()
-}
-
-/// SQLite's numbers are signed; none of ours reaches the sign.
-pub(super) fn unsigned(number: i64) -> u64 {
-    u64::try_from(number).unwrap_or(0)
-}
-
-fn duration(ns: i64) -> Duration {
-    Duration::from_nanos(unsigned(ns))
-}
-
-fn signed(duration: Duration) -> i64 {
-    i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
 }

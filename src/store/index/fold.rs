@@ -8,7 +8,9 @@ use std::collections::HashSet;
 
 use rusqlite::{Connection, TransactionBehavior, params};
 
-use super::{Fault, Tally, entries, shards};
+use super::column::unsigned;
+use super::counts::{Counted, MOST};
+use super::{Fault, entries, shards};
 use crate::action::identity::Timestamp;
 use crate::fault;
 use crate::store::Store;
@@ -24,12 +26,6 @@ pub(super) enum Journals {
     /// They stay as they are.
     LeaveAlone,
 }
-
-/// What is counted; the numbers stand in the index.
-const EVENTS: [Event; 3] = [Event::Hit, Event::Miss, Event::Commit];
-
-/// The most a record may add to a sum: 104 days in ns, far from what overflows.
-const MOST: u64 = 1 << 53;
 
 /// Brings an index up to the store; returns whether there was something new.
 pub(super) fn bring_up(
@@ -70,9 +66,11 @@ pub(super) fn bring_up(
             entries::read_manifest(&transaction, store, &record.key)?;
         }
     }
+    let mut counted = Counted::default();
     for record in &records {
-        apply(&transaction, record, now)?;
+        apply(&transaction, record, now, &mut counted)?;
     }
+    counted.write(&transaction, now)?;
     transaction.execute("UPDATE meta SET folded = max(folded, ?1), whole = 1", [last.cast_signed()])?;
     transaction.commit()?;
     fault::point("fold.applied");
@@ -99,6 +97,7 @@ pub(super) fn journals(
     }
     let mut noted = Noted::read(transaction)?;
     let mut seen = HashSet::new();
+    let mut counted = Counted::default();
     let mut in_time = true;
     'journals: for (number, path) in &taken {
         let Some(bytes) = noted.rest(*number, path)? else { continue };
@@ -107,7 +106,7 @@ pub(super) fn journals(
             if record.event == Event::Commit && seen.insert(record.key) {
                 entries::read_manifest(transaction, store, &record.key)?;
             }
-            apply(transaction, &record, now)?;
+            apply(transaction, &record, now, &mut counted)?;
             if place % LOOK_AT_THE_CLOCK == 0 && !left() {
                 noted = Noted { part_of: *number, part: begin + end as u64, ..noted };
                 in_time = false;
@@ -116,6 +115,7 @@ pub(super) fn journals(
         }
         noted = Noted { folded: *number, ..noted };
     }
+    counted.write(transaction, now)?;
     transaction.execute(
         "UPDATE meta SET folded = max(folded, ?1), part_of = ?2, part = ?3",
         params![noted.folded.cast_signed(), noted.part_of.cast_signed(), noted.part.cast_signed()],
@@ -180,9 +180,9 @@ impl Noted {
     fn read(connection: &Connection) -> Result<Self, Fault> {
         Ok(connection.query_row("SELECT folded, part_of, part FROM meta", [], |row| {
             Ok(Self {
-                folded: entries::unsigned(row.get(0)?),
-                part_of: entries::unsigned(row.get(1)?),
-                part: entries::unsigned(row.get(2)?),
+                folded: unsigned(row.get(0)?),
+                part_of: unsigned(row.get(1)?),
+                part: unsigned(row.get(2)?),
             })
         })?)
     }
@@ -225,24 +225,6 @@ pub(super) fn take_away(connection: &Connection, store: &Store) -> Result<(), Fa
     Ok(())
 }
 
-/// Returns how often what happened.
-pub(super) fn tallies(connection: &Connection) -> Result<Vec<Tally>, Fault> {
-    let mut statement = connection.prepare_cached("SELECT event, reason, count, amount FROM tally")?;
-    let mut rows = statement.query([])?;
-    let mut tallies = Vec::new();
-    while let Some(row) = rows.next()? {
-        let number: u8 = row.get(0)?;
-        let event = EVENTS.into_iter().find(|event| *event as u8 == number);
-        tallies.push(Tally {
-            event: event.ok_or_else(|| Fault::Damaged(format!("there is no event {number}")))?,
-            reason: row.get(1)?,
-            count: row.get::<_, i64>(2)?.cast_unsigned(),
-            amount: row.get::<_, i64>(3)?.cast_unsigned(),
-        });
-    }
-    Ok(tallies)
-}
-
 /// Reads a journal; `None` when it is not there, or something else is in its place.
 fn read(path: &std::path::Path) -> Result<Option<Vec<u8>>, Fault> {
     match std::fs::read(path) {
@@ -252,8 +234,13 @@ fn read(path: &std::path::Path) -> Result<Option<Vec<u8>>, Fault> {
     }
 }
 
-fn apply(connection: &Connection, record: &Record, now: Timestamp) -> Result<(), Fault> {
-    let amount = record.amount.min(MOST).cast_signed();
+fn apply(
+    connection: &Connection,
+    record: &Record,
+    now: Timestamp,
+    counted: &mut Counted,
+) -> Result<(), Fault> {
+    counted.add(record, now);
     if record.event == Event::Hit {
         // A clock that was ahead must not keep an entry for ever.
         let time = record.time.min(now).0;
@@ -262,13 +249,12 @@ fn apply(connection: &Connection, record: &Record, now: Timestamp) -> Result<(),
                 "UPDATE entries SET hits = hits + 1, saved = saved + ?1, used = max(used, ?2)
                  WHERE key = ?3 AND outcome = ?4",
             )?
-            .execute(params![amount, time, record.key.as_bytes(), record.outcome.0.as_bytes()])?;
+            .execute(params![
+                record.amount.min(MOST).cast_signed(),
+                time,
+                record.key.as_bytes(),
+                record.outcome.0.as_bytes()
+            ])?;
     }
-    connection
-        .prepare_cached(
-            "INSERT INTO tally VALUES (?1, ?2, 1, ?3)
-             ON CONFLICT DO UPDATE SET count = count + 1, amount = amount + excluded.amount",
-        )?
-        .execute(params![record.event as u8, record.reason, amount])?;
     Ok(())
 }

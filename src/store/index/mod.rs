@@ -3,7 +3,7 @@
 //! The store's files are the truth. Opening the index compares it with them and brings it up: directories
 //! by their stat identity, manifests by theirs, and the journal's hits are folded in. So an index that is
 //! missing, damaged or of an older memo is not repaired but thrown away: an empty one is brought up the
-//! same way. All that is lost then is how often and when outcomes were used.
+//! same way. All that is lost then is how often and when outcomes were used, and what was counted.
 //!
 //! # Locking
 //! Every change is one IMMEDIATE transaction; another process waits for it up to 5 s. The journal is
@@ -28,6 +28,8 @@
 //! the racy guard, one for each file. Measured with 100,000 entries on ext4: 1.3 ms when nothing changed, 0.29 s
 //! when all directories are young, 1.6 s to build all of it; reading all rows is another 0.18 s.
 
+mod column;
+mod counts;
 mod digests;
 mod entries;
 mod fold;
@@ -44,13 +46,13 @@ use rusqlite::Connection;
 
 use super::Store;
 use super::gc::retention::Candidate;
-use super::journal::Event;
 use super::location::Trouble;
 use super::outcome::OutcomeId;
 use super::usage::Usage;
 use crate::action::digest::Digest;
 use crate::action::identity::Timestamp;
 use crate::action::key::ActionKey;
+pub use counts::{Count, Counts, Sum};
 pub use digests::Digests;
 pub use entries::Row;
 
@@ -82,19 +84,6 @@ pub struct Weight {
     pub entries: u64,
     /// The bytes that go with them: their own, and those of blobs that no other entry needs.
     pub bytes: u64,
-}
-
-/// How often something happened since everything was last cleared, as far as the journal knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tally {
-    /// What.
-    pub event: Event,
-    /// The number of the reason, for a miss; else 0.
-    pub reason: u8,
-    /// How often.
-    pub count: u64,
-    /// The sum of the amounts, as the event says.
-    pub amount: u64,
 }
 
 /// Why an index cannot be used.
@@ -202,12 +191,25 @@ impl<'a> Index<'a> {
         self.ask(entries::total)
     }
 
-    /// Returns how often what happened.
+    /// Returns how often what happened; with a time, from then on: from the beginning of that minute, or of that
+    /// day (UTC) when it is over a week ago.
     ///
     /// # Errors
     /// [`Trouble`] when SQLite will not.
-    pub fn tallies(&mut self) -> Result<Vec<Tally>, Trouble> {
-        self.ask(fold::tallies)
+    pub fn counts(&mut self, since: Option<Timestamp>) -> Result<Counts, Trouble> {
+        let now = self.now;
+        self.ask(|connection| counts::since(connection, since, now))
+    }
+
+    /// Begins to count anew.
+    ///
+    /// # Errors
+    /// [`Trouble`] when the index cannot be written.
+    pub fn zero(&mut self) -> Result<(), Trouble> {
+        if self.file.is_none() && self.store.is_made() {
+            return Err(Trouble::Index { path: path(self.store), said: "it cannot be written".to_owned() });
+        }
+        self.tell(|index| counts::zero(&index.connection, index.now))
     }
 
     /// Returns how much goes when these entries go, and the blobs that nothing needs then.

@@ -2,7 +2,8 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{Fault, entries};
+use super::Fault;
+use super::column::unsigned;
 use crate::action::digest::Digest;
 use crate::action::identity::Timestamp;
 use crate::action::key::ActionKey;
@@ -11,7 +12,7 @@ use crate::store::outcome::OutcomeId;
 
 /// Returns what everything takes, in bytes on disk.
 pub(super) fn disk(connection: &Connection) -> Result<u64, Fault> {
-    Ok(connection.query_row("SELECT disk FROM meta", [], |row| Ok(entries::unsigned(row.get(0)?)))?)
+    Ok(connection.query_row("SELECT disk FROM meta", [], |row| Ok(unsigned(row.get(0)?)))?)
 }
 
 /// Returns whether every directory was taken in since the index was made.
@@ -33,14 +34,14 @@ pub(super) fn candidates(
         ))?;
         let mut rows = statement.query(params![now.0, most])?;
         while let Some(row) = rows.next()? {
-            let bytes = entries::unsigned(row.get(6)?);
+            let bytes = unsigned(row.get(6)?);
             candidates.push(Candidate {
                 key: ActionKey::from_bytes(row.get(1)?),
                 outcome: Some(OutcomeId(Digest::from_bytes(row.get(2)?))),
                 expires: row.get::<_, Option<i64>>(3)?.map(Timestamp),
                 used: Timestamp(row.get(4)?),
-                own: entries::unsigned(row.get(5)?),
-                manifest: Shared { bytes, users: entries::unsigned(row.get(7)?) },
+                own: unsigned(row.get(5)?),
+                manifest: Shared { bytes, users: unsigned(row.get(7)?) },
                 blobs: blobs(connection, row.get(0)?)?,
             });
         }
@@ -55,7 +56,7 @@ pub(super) fn candidates(
             outcome: None,
             expires: None,
             used: Timestamp(row.get(1)?),
-            own: entries::unsigned(row.get(2)?),
+            own: unsigned(row.get(2)?),
             manifest: Shared { bytes: 0, users: 1 },
             blobs: Vec::new(),
         });
@@ -70,7 +71,7 @@ fn blobs(connection: &Connection, entry: i64) -> Result<Vec<(Digest, Shared)>, F
     let mut rows = statement.query([entry])?;
     let mut blobs = Vec::new();
     while let Some(row) = rows.next()? {
-        let shared = Shared { bytes: entries::unsigned(row.get(1)?), users: entries::unsigned(row.get(2)?) };
+        let shared = Shared { bytes: unsigned(row.get(1)?), users: unsigned(row.get(2)?) };
         blobs.push((Digest::from_bytes(row.get(0)?), shared));
     }
     Ok(blobs)
@@ -80,8 +81,7 @@ fn blobs(connection: &Connection, entry: i64) -> Result<Vec<(Digest, Shared)>, F
 pub(super) fn idle(connection: &Connection) -> Result<Vec<(Digest, u64)>, Fault> {
     let mut statement = connection
         .prepare_cached("SELECT digest, disk FROM blobs WHERE uses = 0 AND NOT gone ORDER BY digest")?;
-    let rows = statement
-        .query_map([], |row| Ok((Digest::from_bytes(row.get(0)?), entries::unsigned(row.get(1)?))))?;
+    let rows = statement.query_map([], |row| Ok((Digest::from_bytes(row.get(0)?), unsigned(row.get(1)?))))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 

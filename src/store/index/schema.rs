@@ -17,13 +17,13 @@ use crate::sys::lock::has_record_locks;
 /// `memo` in ASCII.
 const APPLICATION: i64 = 0x6d65_6d6f;
 /// The number of the schema. An index with a lower one is thrown away.
-const VERSION: i64 = 3;
+const VERSION: i64 = 4;
 /// How long another process's transaction is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// `meta` has one row: the number of the last journal that was folded, how many bytes of which one were
 /// folded besides, whether every directory was taken in since the index was made, the bytes of all entries
-/// and blobs, and what they and the manifests take on disk. `shards` and `manifests` say by which stat identity directories and files were taken in.
+/// and blobs, what they and the manifests take on disk, and since when it is counted what happens. `shards` and `manifests` say by which stat identity directories and files were taken in.
 /// `apart` is 1 for an outcome with a file of its own, `gone` for a file that should be there and is not.
 /// `disk` is what a file takes on disk, 0 for one that is not there. `changed` is a
 /// manifest's modification time, `entries` how many of its outcomes can be read.
@@ -31,9 +31,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const TABLES: &str = "
 CREATE TABLE meta (
     folded INTEGER NOT NULL, part_of INTEGER NOT NULL, part INTEGER NOT NULL, whole INTEGER NOT NULL,
-    bytes INTEGER NOT NULL, disk INTEGER NOT NULL
+    bytes INTEGER NOT NULL, disk INTEGER NOT NULL, counted_from INTEGER
 ) STRICT;
-INSERT INTO meta VALUES (0, 0, 0, 0, 0, 0);
+INSERT INTO meta VALUES (0, 0, 0, 0, 0, 0, NULL);
 CREATE TABLE shards (
     tree INTEGER NOT NULL, shard INTEGER NOT NULL, identity BLOB NOT NULL, settled INTEGER NOT NULL,
     PRIMARY KEY (tree, shard)
@@ -62,14 +62,21 @@ CREATE INDEX blobs_idle ON blobs (digest) WHERE uses = 0;
 CREATE TABLE uses (
     entry INTEGER NOT NULL, digest BLOB NOT NULL, PRIMARY KEY (entry, digest)
 ) STRICT, WITHOUT ROWID;
-CREATE TABLE tally (
-    event INTEGER NOT NULL, reason INTEGER NOT NULL, count INTEGER NOT NULL, amount INTEGER NOT NULL,
-    PRIMARY KEY (event, reason)
-) STRICT, WITHOUT ROWID;
 CREATE TABLE digests (
     identity BLOB PRIMARY KEY, digest BLOB NOT NULL, proof BLOB NOT NULL, number INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX digests_number ON digests (number);
+";
+
+/// `at` is when a minute or day (`tier`) began, in s after 1970; `event`, `missed` and `unrecorded` are numbers
+/// as in the journal, `grp` its group.
+const COUNTERS: &str = "
+CREATE TABLE counts (
+    tier INTEGER NOT NULL, at INTEGER NOT NULL, grp TEXT NOT NULL,
+    event INTEGER NOT NULL, missed INTEGER NOT NULL, unrecorded INTEGER NOT NULL,
+    times INTEGER NOT NULL, amount INTEGER NOT NULL, spent INTEGER NOT NULL, bytes INTEGER NOT NULL,
+    PRIMARY KEY (tier, at, grp, event, missed, unrecorded)
+) STRICT, WITHOUT ROWID;
 ";
 
 /// Keep the counters exact, whichever statement changes the rows.
@@ -110,8 +117,8 @@ CREATE TRIGGER blob_goes AFTER DELETE ON blobs BEGIN
 END;
 ";
 
-/// The tables, as they are copied.
-const NAMES: [&str; 8] = ["meta", "shards", "manifests", "entries", "blobs", "uses", "tally", "digests"];
+/// The tables of [`TABLES`], as they are copied.
+const NAMES: [&str; 7] = ["meta", "shards", "manifests", "entries", "blobs", "uses", "digests"];
 
 /// Returns how long another process's transaction is waited for: not at all where the file system has no locks of
 /// the kind that SQLite takes, which SQLite cannot tell from one that is held.
@@ -139,7 +146,7 @@ pub(super) fn open_within(path: &Path, patience: Duration) -> Result<Connection,
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         // Another process may have been faster.
         if is_empty(&transaction)? {
-            transaction.execute_batch(&[TABLES, TRIGGERS].concat())?;
+            transaction.execute_batch(&[TABLES, COUNTERS, TRIGGERS].concat())?;
             transaction.pragma_update(None, "application_id", APPLICATION)?;
             transaction.pragma_update(None, "user_version", VERSION)?;
         }
@@ -181,7 +188,7 @@ pub(super) fn examine(path: &Path) -> Result<(), Fault> {
 pub(super) fn in_memory(copied: Option<&Path>) -> Result<Connection, Fault> {
     let mut connection = Connection::open_in_memory()?;
     configure(&connection, copied.map_or(Duration::ZERO, patience))?;
-    connection.execute_batch(TABLES)?;
+    connection.execute_batch(&[TABLES, COUNTERS].concat())?;
     if let Some(path) = copied
         && connection.execute("ATTACH ?1 AS disk", [uri(path)]).is_ok()
     {
@@ -197,22 +204,25 @@ fn copy(connection: &mut Connection) -> Result<(), Fault> {
     let transaction = connection.transaction()?;
     check(&transaction, "disk")?;
     transaction.execute_batch("DELETE FROM meta")?;
-    for name in NAMES {
+    for name in NAMES.into_iter().chain(["counts"]) {
         transaction.execute_batch(&format!("INSERT INTO {name} SELECT * FROM disk.{name}"))?;
     }
     transaction.commit()?;
     Ok(())
 }
 
-/// Empties an index. The number of the last folded journal stays: it must never be given twice.
+/// Empties an index but for what was counted. The number of the last folded journal stays: it must never be
+/// given twice.
 pub(super) fn reset(connection: &mut Connection) -> Result<(), Fault> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let folded: i64 = transaction.query_row("SELECT folded FROM meta", [], |row| row.get(0))?;
+    let stays: (i64, Option<i64>) =
+        transaction
+            .query_row("SELECT folded, counted_from FROM meta", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
     for name in NAMES {
         transaction.execute_batch(&format!("DROP TABLE {name}"))?;
     }
     transaction.execute_batch(&[TABLES, TRIGGERS].concat())?;
-    transaction.execute("UPDATE meta SET folded = ?1", [folded])?;
+    transaction.execute("UPDATE meta SET folded = ?1, counted_from = ?2", stays)?;
     transaction.commit()?;
     connection.execute_batch("VACUUM")?;
     Ok(())

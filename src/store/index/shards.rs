@@ -10,12 +10,11 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, params};
 
-use super::{Fault, entries};
+use super::{Fault, column, entries};
 use crate::action::digest::Digest;
 use crate::action::identity::{Identity, Timestamp};
 use crate::action::key::ActionKey;
 use crate::store::Store;
-use crate::store::codec::Writer;
 use crate::store::location::Trouble;
 use crate::sys::file::{FileSystem, file_system, is_absent};
 
@@ -51,7 +50,7 @@ pub(super) fn changed(connection: &Connection, store: &Store, now: Timestamp) ->
         for number in 0..=u8::MAX {
             let path = directory.join(format!("{number:02x}"));
             let (identity, settled) = match Identity::of_entry(&path) {
-                Ok(found) => (bytes(&found), trusted && found.is_settled(now)),
+                Ok(found) => (column::identity(&found), trusted && found.is_settled(now)),
                 Err(error) if is_absent(&error) => (Vec::new(), true),
                 Err(error) => return Err(Trouble::io("look at", &path, error).into()),
             };
@@ -103,21 +102,6 @@ pub(super) fn forget(connection: &Connection) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Returns the bytes by which a stat identity is remembered.
-pub(super) fn bytes(identity: &Identity) -> Vec<u8> {
-    let mut w = Writer::default();
-    w.identity(identity);
-    w.into_bytes()
-}
-
-/// Returns the least and the greatest digest of a shard.
-pub(super) fn range(number: u8) -> ([u8; Digest::LENGTH], [u8; Digest::LENGTH]) {
-    let mut range = ([0; Digest::LENGTH], [0xff; Digest::LENGTH]);
-    range.0[0] = number;
-    range.1[0] = number;
-    range
-}
-
 type Known = HashMap<(u8, u8), (Vec<u8>, bool)>;
 
 fn known(connection: &Connection) -> Result<Known, Fault> {
@@ -152,7 +136,7 @@ fn manifests(
     left: &dyn Fn() -> bool,
 ) -> Result<bool, Fault> {
     let mut since = 0;
-    let (first, last) = range(shard.number);
+    let (first, last) = column::digests_of(shard.number);
     let mut known: HashMap<[u8; Digest::LENGTH], Vec<u8>> = connection
         .prepare_cached("SELECT key, identity FROM manifests WHERE key BETWEEN ?1 AND ?2")?
         .query_map(params![first, last], |row| Ok((row.get(0)?, row.get(1)?)))?
@@ -161,7 +145,7 @@ fn manifests(
         let key = ActionKey::from_bytes(*name.as_bytes());
         let known = known.remove(name.as_bytes());
         let present = Identity::of_entry(&store.manifest_path(&key)).ok();
-        if known.is_none() || present.as_ref().map(bytes) != known {
+        if known.is_none() || present.as_ref().map(column::identity) != known {
             if since == LOOK_AT_THE_CLOCK {
                 since = 0;
                 if !left() {

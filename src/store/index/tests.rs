@@ -73,29 +73,32 @@ fn what_happened_is_counted() {
     let id = fixture.record(1, &["a"], 5);
     fixture.hit(1, id, 6);
     fixture.hit(1, id, 6);
-    let miss = Record {
-        event: Event::Miss,
-        reason: 7,
-        time: at(6),
-        key: key(1),
-        outcome: OutcomeId(Digest::from_bytes([0; 32])),
-        amount: 3,
-    };
+    let miss = Record { missed: 7, unrecorded: 2, amount: 3, ..Record::new(Event::Miss, at(6), "a") };
     fixture.store.journal.append(&miss).unwrap();
-    let mut tallies = open(&fixture).tallies().unwrap();
-    tallies.retain(|tally| tally.event != Event::Commit);
-    let tally = |event, reason, count, amount| Tally { event, reason, count, amount };
-    assert_eq!(tallies, [tally(Event::Hit, 0, 2, 2_000_000_000), tally(Event::Miss, 7, 1, 3)]);
+    let counts = open(&fixture).counts(None).unwrap();
+    assert_eq!(counts.from, Some(at(5)));
+    let shown: Vec<_> = counts.counts.iter().map(|count| (&*count.group, count.event, count.sum)).collect();
+    let size = Sum { times: 1, amount: rows(&fixture)[0].size, ..Sum::default() };
+    assert_eq!(
+        shown,
+        [
+            ("hits", Event::Hit, Sum { times: 2, amount: 2_000_000_000, spent: 0, bytes: 20 }),
+            ("a", Event::Miss, Sum { times: 1, amount: 3, ..Sum::default() }),
+            ("a", Event::Commit, size),
+        ]
+    );
+    assert_eq!((counts.counts[1].missed, counts.counts[1].unrecorded), (7, 2));
+    assert_eq!(open(&fixture).counts(None).unwrap(), counts, "counted once");
+    assert_eq!(in_memory(&fixture).counts(None).unwrap(), counts);
 }
 
 #[test]
 fn a_torn_journal_is_folded_as_far_as_it_is_whole() {
     let fixture = Fixture::new();
     let id = fixture.record(1, &["a"], 5);
-    let record =
-        Record { event: Event::Hit, reason: 0, time: at(6), key: key(1), outcome: id, amount: u64::MAX }
-            .encode();
-    let torn = [&record[..], &record[..40], &record[..], &record[..95]].concat();
+    let hit = Record::new(Event::Hit, at(6), "a");
+    let record = Record { key: key(1), outcome: id, amount: u64::MAX, ..hit }.encode();
+    let torn = [&record[..], &record[..40], &record[..], &record[..159]].concat();
     std::fs::write(fixture.store.journal.path(), torn).unwrap();
     assert_eq!(uses(&fixture), [(2, at(6))]);
 }
