@@ -39,7 +39,6 @@ pub fn all(store: &Store, now: Timestamp) -> Result<Weight, Trouble> {
     let mut index = Index::open(store, now)?;
     let weight = index.total()?;
     raise(store, &generation)?;
-    fault::point("clear.generation");
     empty_tree(&store.path().join("manifests"))?;
     fault::point("clear.manifests");
     empty(&store.path().join("leases"))?;
@@ -92,7 +91,9 @@ pub fn some(store: &Store, picked: &[(ActionKey, OutcomeId)], now: Timestamp) ->
 fn raise(store: &Store, generation: &Generation) -> Result<(), Trouble> {
     let number = format!("{}\n", store.generation().saturating_add(1));
     let path = store.path().join("generation");
-    generation.file.write_all_at(number.as_bytes(), 0).map_err(|error| Trouble::io("write", &path, error))
+    generation.file.write_all_at(number.as_bytes(), 0).map_err(|error| Trouble::io("write", &path, error))?;
+    fault::point("clear.generation");
+    Ok(())
 }
 
 /// Removes the journal and what folds have left of earlier ones.

@@ -204,7 +204,7 @@ fn a_part_that_nobody_may_touch() {
     for part in parts {
         let Ok(metadata) = fs::metadata(&part) else { continue };
         let place = part.display();
-        fs::set_permissions(&part, PermissionsExt::from_mode(0)).unwrap();
+        fs::set_permissions(&part, PermissionsExt::from_mode(0o000)).unwrap();
         for old in [None, Some("other\n"), Some("new\n")] {
             let _ = fs::remove_file(sandbox.path("out"));
             sandbox.run_unprivileged(
