@@ -19,6 +19,7 @@ mod hit;
 mod input;
 mod just;
 mod key;
+mod lacking;
 mod make;
 mod output;
 mod output_tree;
