@@ -313,6 +313,8 @@ mod tests {
             Missed::Refresh,
             Missed::ModeOff,
             Missed::Stdin,
+            Missed::Stale,
+            Missed::CheckFailed(String::new()),
         ];
         assert!(missed.iter().map(Missed::number).eq(1..=MISSED.len() as u8));
         assert!(missed.iter().all(|missed| Missed::name_of(missed.number()) == Some(missed.name())));
