@@ -11,6 +11,7 @@ use crate::action::environment::choose;
 use crate::action::input::Inputs;
 use crate::action::key::{Action, Directory};
 use crate::action::name::{Name, split_named};
+use crate::action::output::Outputs;
 use crate::action::reason::Unrecorded;
 use crate::action::search::{self, NotRunnable};
 use crate::config::command_pattern::CommandLine;
@@ -83,12 +84,17 @@ pub struct RunArgs {
     #[arg(long, help_heading = "Key")]
     pub no_exe: bool,
 
-    /// Store this output file, and put it back on a hit
+    /// Store this output file, directory or glob, and put it back on a hit
     ///
-    /// It comes back as a copy, with its permissions. Where it already has the stored bytes it is left
-    /// alone, and only made as new as the newest input, so that make is content.
-    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::AnyPath, help_heading = "Keep")]
-    pub output: Vec<PathBuf>,
+    /// It comes back as a copy, with its permissions; of a directory everything below it, links by their
+    /// text, empty directories too. What already is as it was stored is left alone, and only made as new as
+    /// the newest input, so that make is content. A glob selects files and links; it may match nothing.
+    #[arg(short, long, value_name = "PATH|GLOB|DIR", value_hint = ValueHint::AnyPath, help_heading = "Keep")]
+    pub output: Vec<OsString>,
+
+    /// Do not keep a run that leaves other new files beside its declared outputs
+    #[arg(long, help_heading = "Keep")]
+    pub strict: bool,
 
     /// Exit statuses that are kept, such as 0,1 or 0-3
     #[arg(long, value_name = "CODES", value_hint = ValueHint::Other, help_heading = "Keep")]
@@ -294,10 +300,7 @@ fn make(typed: Typed<'_>, gives: &Gives, config: &Config, around: &Surroundings)
         texts: all(&gives.key, &args.key).iter().map(text).collect(),
         key_commands: if off { Vec::new() } else { key_commands(&key_cmd, &around.environment)? },
         inputs: Inputs::parse(&all(&gives.input, &args.input)),
-        outputs: outputs(&all(
-            gives.output.iter().map(PathBuf::from).collect::<Vec<_>>().as_slice(),
-            &args.output,
-        ))?,
+        outputs: outputs(&all(&gives.output, &args.output), around.place.directory.as_deref())?,
         auto: !args.no_auto && gives.no_auto != Some(true),
         streams: engine::streams(&around.inherited),
         closed: [around.inherited.closed(1), around.inherited.closed(2)],
@@ -358,6 +361,7 @@ fn options(args: &RunArgs, gives: &Gives, config: &Config, program: &Path) -> Re
         check: args.check.clone(),
         max_entries: args.max_entries.or(config.max_entries),
         cache_exit: args.cache_exit.or(gives.cache_exit).unwrap_or(config.cache_exit),
+        strict: args.strict,
         only_cached: args.only_cached,
         group: args.group.clone().or_else(|| gives.group.clone()).unwrap_or(base),
         no_stdin,
@@ -501,20 +505,18 @@ fn key_commands(
     Ok(out)
 }
 
-fn outputs(typed: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
-    let mut outputs = Vec::new();
-    for path in typed {
-        let path: PathBuf = path.strip_prefix(".").unwrap_or(path).to_owned();
-        if path.as_os_str().is_empty() || path.is_dir() {
-            let shown = if path.as_os_str().is_empty() { Path::new(".") } else { &path };
-            return Err(Error::new(
-                Kind::Failed,
-                format_args!("output `{}` is a directory; the command was not run", shown.display()),
-            )
-            .hint("name each file: `-o FILE`"));
-        }
-        outputs.push(path);
-    }
+fn outputs(typed: &[OsString], directory: Option<&Path>) -> Result<Outputs, Error> {
+    let outputs = Outputs::parse(typed.iter().map(OsString::as_os_str));
+    outputs.check(directory).map_err(|(declared, why)| {
+        let place = &declared.place;
+        let shown = if place.as_os_str().is_empty() { Path::new(".") } else { place };
+        let shown = shown.display();
+        let error = Error::new(
+            Kind::Failed,
+            format_args!("output `{shown}` cannot be kept: {why}; the command was not run"),
+        );
+        error.hint("name what the command makes: `-o FILE`, `-o build`, `-o 'out/*.html'`")
+    })?;
     Ok(outputs)
 }
 

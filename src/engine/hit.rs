@@ -7,16 +7,16 @@ use crate::action::reason::Missed;
 use crate::config::{Mode, duration};
 use crate::error::{Error, Kind, system_text};
 use crate::exec::key_command;
-use crate::replay::outputs::{self, Place, Staged};
+use crate::replay::outputs::{self, Known, Place, Refused, Staged};
 use crate::replay::streams::{self, Replayed, Source};
 use crate::store::Renewal;
 use crate::store::manifest::{Entry, Manifest};
-use crate::store::outcome::{Outcome, Transcript};
+use crate::store::outcome::{Outcome, Output, OutputKind, Transcript};
 use crate::sys::startup::Inherited;
 use crate::sys::{file, signal};
 
 use super::age::Age;
-use super::{Call, Exit};
+use super::{Call, Exit, MOST_NAMED};
 
 /// An outcome that answers the call, verified.
 pub(super) struct Hit {
@@ -63,7 +63,7 @@ impl Call<'_> {
                 learned: if hashed > HASHED_MUCH { found.learned } else { Vec::new() },
                 forward: (found.position > FAR_DOWN).then_some(entry.id),
             };
-            match self.fetch(&manifest.key, entry, found.newest_input) {
+            match self.fetch(&manifest, entry, found.newest_input) {
                 Ok(hit) => {
                     let renewal = (renewal != Renewal::default()).then_some(renewal);
                     let stale = self.accepts(&manifest.key, entry, now) == Ok(Age::Stale);
@@ -86,7 +86,8 @@ impl Call<'_> {
         if age == Age::Expired {
             return Err(Missed::Expired);
         }
-        if options.cache_exit.contains(entry.exit) { Ok(age) } else { Err(Missed::OtherOptions) }
+        let kept = options.cache_exit.contains(entry.exit) && !(options.strict && entry.undeclared);
+        if kept { Ok(age) } else { Err(Missed::OtherOptions) }
     }
 
     /// Makes the `--check` that this call asks for before a hit.
@@ -103,7 +104,7 @@ impl Call<'_> {
         Ok(())
     }
 
-    fn fetch(&self, key: &ActionKey, entry: &Entry, newest_input: Option<i64>) -> Result<Hit, Missed> {
+    fn fetch(&self, manifest: &Manifest, entry: &Entry, newest_input: Option<i64>) -> Result<Hit, Missed> {
         let damaged = |what: String| Missed::Damaged(what);
         let outcome = self.store.outcome(entry).map_err(damaged)?;
         let source = match &outcome.transcript {
@@ -114,16 +115,38 @@ impl Call<'_> {
                 Source::File(file, *length)
             }
         };
-        let staged = if outcome.outputs.is_empty() {
+        let staged = if outcome.outputs.is_empty() && self.request.action.outputs.is_empty() {
             Staged::default()
         } else {
-            let paths = self.declared();
-            let declared = |path: &std::path::Path| paths.contains(path);
-            let place = Place { declared: &declared, newest_input, mask: file::creation_mask() };
-            outputs::stage(&outcome.outputs, &self.store.blobs, place)
-                .map_err(|error| damaged(error.to_string()))?
+            let place = Place {
+                declared: &self.request.action.outputs,
+                words: &self.candidates,
+                blobs: &self.store.blobs,
+                restores: &self.store.restores,
+                known: &|| self.made_by(manifest),
+                newest_input,
+                mask: file::creation_mask(),
+                store: self.store.id(),
+            };
+            outputs::stage(&outcome.outputs, place).map_err(missed)?
         };
-        Ok(Hit { key: *key, entry: entry.clone(), outcome, source, staged, renewal: None, stale: false })
+        let key = manifest.key;
+        Ok(Hit { key, entry: entry.clone(), outcome, source, staged, renewal: None, stale: false })
+    }
+
+    /// Returns what the outcomes of this action are known to have made.
+    fn made_by(&self, manifest: &Manifest) -> Known {
+        let mut known = Known::new();
+        for entry in &manifest.entries {
+            // One that cannot be read says nothing.
+            let Ok(outcome) = self.store.outcome(entry) else { continue };
+            for Output { path, kind, content, .. } in outcome.outputs {
+                if !matches!(kind, OutputKind::Found | OutputKind::Rewritten) {
+                    known.entry(path).or_default().push(content);
+                }
+            }
+        }
+        known
     }
 
     /// Replays a hit; `Err` with the reason while the command may still be run.
@@ -134,7 +157,8 @@ impl Call<'_> {
             // Before the replay: what cannot be refreshed can still be run.
             self.refresh(&key, &entry)?;
         }
-        staged.swap().map_err(|error| Missed::Damaged(error.to_string()))?;
+        let stays = staged.stays.clone();
+        staged.swap().map_err(missed)?;
         let now = (self.request.now)();
         if self.ui.is_verbose() {
             let age = now.since(entry.recorded).unwrap_or_default();
@@ -143,6 +167,9 @@ impl Call<'_> {
                 duration::Shown(age),
                 duration::Shown(outcome.duration)
             ));
+            for path in stays.iter().take(MOST_NAMED) {
+                self.ui.verbose(format_args!("left alone: `{}`, which memo did not make", path.display()));
+            }
         }
         self.started.set(true);
         crate::fault::point("replay.streams");
@@ -157,6 +184,14 @@ impl Call<'_> {
             }
         }
         Ok(end(replayed, outcome.exit, self.request.inherited))
+    }
+}
+
+fn missed(refused: Refused) -> Missed {
+    match refused {
+        Refused::InTheWay(path) => Missed::InTheWay(path),
+        Refused::NoDirectory(path) => Missed::InputGone(path),
+        other => Missed::Damaged(other.to_string()),
     }
 }
 

@@ -4,9 +4,10 @@ use std::cell::RefCell;
 use std::ffi::{CString, OsStr};
 use std::fs::File;
 use std::io::{Seek, SeekFrom};
+use std::path::Path;
 
 use crate::action::key::ActionKey;
-use crate::action::observation::Observation;
+use crate::action::observation::{Observation, Subject};
 use crate::action::program;
 use crate::action::reason::Unrecorded;
 use crate::action::words::Snapshot;
@@ -28,6 +29,7 @@ use crate::sys::process::{Ended, is_scarcity};
 use crate::sys::signal;
 
 use super::hit::undelivered;
+use super::left::Places;
 use super::note::note_given_up;
 use super::standard_input::{Given, How};
 use super::wait::{HELD, Turn};
@@ -39,6 +41,7 @@ use super::{
 pub(super) struct Before {
     pub(super) observations: Vec<Observation>,
     pub(super) words: Snapshot,
+    pub(super) places: Places,
 }
 
 impl Call<'_> {
@@ -148,11 +151,20 @@ impl Call<'_> {
                 Err(error) => return Ok(Err(Unrecorded::Unkeyed(error.to_string()))),
             }
         }
-        match self.request.action.inputs.observe(&mut scene) {
-            Ok(found) => observations.extend(found),
+        let inputs = match self.request.action.inputs.observe(&mut scene) {
+            Ok(found) => found,
             Err(bad) => return Ok(Err(bad_input(self.request, bad, self.ui)?)),
+        };
+        let outputs = &self.request.action.outputs;
+        let is_output = |path: &&Path| outputs.holds(path, self.request.directory);
+        let is_content = |input: &&Observation| matches!(input.subject, Subject::Input(_) | Subject::Link(_));
+        let selected = inputs.iter().filter(is_content).map(|input| input.subject.path());
+        if let Some(both) = { selected }.find(is_output) {
+            return Ok(Err(Unrecorded::OutputIsInput(both.to_owned())));
         }
-        Ok(Snapshot::take(&self.candidates, &mut scene).map(|words| Before { observations, words }))
+        observations.extend(inputs);
+        Ok(Snapshot::take(&self.candidates, &mut scene)
+            .and_then(|words| Ok(Before { observations, words, places: self.places()? })))
     }
 
     fn capture(&self, given: Given, run: &Spooling) -> Result<Captured, Error> {

@@ -18,7 +18,6 @@ mod wait;
 pub use wait::HELD;
 
 use std::cell::Cell;
-use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -42,6 +41,9 @@ use crate::sys::signal;
 use crate::sys::startup::Inherited;
 use crate::ui::Ui;
 use note::note_given_up;
+
+/// How many files `-v` names of those that are not restored, or not removed.
+const MOST_NAMED: usize = 10;
 
 /// How memo ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +71,8 @@ pub struct Options {
     pub max_entries: Option<u64>,
     /// Exit statuses that are kept.
     pub cache_exit: ExitCodes,
+    /// Whether a run that leaves something new beside its declared outputs is not kept.
+    pub strict: bool,
     /// Whether a miss is an error.
     pub only_cached: bool,
     /// The group.
@@ -311,15 +315,12 @@ struct Call<'a> {
 impl<'a> Call<'a> {
     fn new(request: Request<'a>, store: Store, ui: &'a Ui, started: &'a Cell<bool>) -> Self {
         let action = request.action;
-        let outputs: Vec<PathBuf> =
-            action.outputs.iter().map(|path| normal(path, request.directory)).collect();
+        let outputs = action.outputs.paths(request.directory);
         let inputs = action.inputs.paths(request.directory);
         let mut candidates = if action.auto { words::candidates(&action.words) } else { Vec::new() };
         let at = |path: &Path| normal(path, request.directory);
-        candidates.retain(|path| {
-            let path = at(path);
-            !outputs.contains(&path) && !inputs.contains(&path)
-        });
+        candidates
+            .retain(|path| !action.outputs.holds(path, request.directory) && !inputs.contains(&at(path)));
         let paths = outputs.into_iter().chain(candidates.iter().map(|path| at(path))).collect();
         let hidden = Hidden { store: store.id(), paths, streams: stream_files() };
         Self {
@@ -362,10 +363,17 @@ impl<'a> Call<'a> {
         unrecorded(self.request, why, self.ui)
     }
 
+    /// Returns a declared input that is declared as an output too; what a directory or glob selects is known
+    /// only when it is observed.
     fn output_that_is_input(&self) -> Option<PathBuf> {
-        let inputs = self.request.action.inputs.paths(self.request.directory);
-        let is_input = |path: &&PathBuf| inputs.contains(&normal(path, self.request.directory));
-        self.request.action.outputs.iter().find(is_input).cloned()
+        let (action, directory) = (self.request.action, self.request.directory);
+        if action.outputs.is_empty() {
+            return None;
+        }
+        action.inputs.paths(directory).into_iter().find_map(|input| {
+            let held = action.outputs.holds(&input, directory);
+            held.then(|| input.strip_prefix(directory).map_or(input.clone(), Path::to_owned))
+        })
     }
 
     /// Returns the keys under which a call with this stdin may be recorded. On `/dev/null` it cannot be
@@ -389,10 +397,6 @@ impl<'a> Call<'a> {
             known: Some(&self.digests),
             hashed: 0,
         }
-    }
-
-    fn declared(&self) -> BTreeSet<&Path> {
-        self.request.action.outputs.iter().chain(&self.candidates).map(PathBuf::as_path).collect()
     }
 }
 

@@ -457,7 +457,7 @@ memo:   hint: without `--only-cached` it is run
         sandbox.write("b", "1\n");
         assert_eq!(sandbox.run("memo -v make -s && cat a").stdout, "1\n");
         sandbox.write("b", "2\n");
-        sandbox.ok("touch b");
+        sandbox.ok("rm a");
         assert_eq!(sandbox.run("memo -v make -s && cat a").stdout, "2\n");
     }
 }

@@ -19,6 +19,8 @@ mod input;
 mod just;
 mod key;
 mod output;
+mod output_tree;
+
 mod outside;
 mod peers;
 mod race;
@@ -27,6 +29,7 @@ mod recipes;
 mod renew;
 mod replay;
 mod resilience;
+mod restore;
 mod reuse;
 mod sandbox;
 mod signals;

@@ -19,7 +19,7 @@ use crate::store::{Store, blocks_on_disk};
 use crate::sys::file::is_absent;
 
 /// The directories of a store.
-pub(super) const DIRECTORIES: [&str; 5] = ["manifests", "outcomes", "blobs", "leases", "tmp"];
+pub(super) const DIRECTORIES: [&str; 6] = ["manifests", "outcomes", "blobs", "leases", "restores", "tmp"];
 /// The files without which nothing is recorded.
 const NEEDED: [&str; 2] = ["FORMAT", "generation"];
 /// The files that come by themselves.

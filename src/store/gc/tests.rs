@@ -317,8 +317,12 @@ fn measure_gc() {
     let commit = |fixture: &Fixture, number: u32| {
         let key = ActionKey::from_bytes(*Digest::of(&number.to_le_bytes()).as_bytes());
         let outcome = outcome(&["printf", &number.to_string()], 100 + i64::from(number) / 1000);
-        let commit =
-            crate::store::Commit { outcome, observations: Vec::<Observation>::new(), transcript: None };
+        let commit = crate::store::Commit {
+            outcome,
+            observations: Vec::<Observation>::new(),
+            undeclared: false,
+            transcript: None,
+        };
         fixture.store.commit(&key, commit, None, 0, NOW).unwrap();
     };
     let begun = Instant::now();
