@@ -20,12 +20,12 @@ mod just;
 mod key;
 mod output;
 mod output_tree;
-
 mod outside;
 mod peers;
 mod race;
 mod readme;
 mod recipes;
+mod reflink;
 mod renew;
 mod replay;
 mod resilience;
