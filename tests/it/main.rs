@@ -23,12 +23,12 @@ mod lacking;
 mod make;
 mod output;
 mod output_tree;
-
 mod outside;
 mod peers;
 mod race;
 mod readme;
 mod recipes;
+mod reflink;
 mod renew;
 mod replay;
 mod resilience;
