@@ -10,6 +10,7 @@ mod config;
 mod crash;
 mod crowd;
 mod damage;
+mod depfile;
 mod doctor;
 mod foreign;
 mod gc;
@@ -18,6 +19,7 @@ mod hit;
 mod input;
 mod just;
 mod key;
+mod make;
 mod output;
 mod output_tree;
 
