@@ -95,7 +95,7 @@ pub enum PartKind {
     Streams = 9,
     /// The path of the program.
     Program = 10,
-    /// What was asked to be observed and kept: `-i`, `-o`, `--no-auto`, `--no-exe`, `--no-cwd`, `--root`.
+    /// What was asked to be observed and kept: `-i`, `-o`, `--depfile`, `--no-auto`, `--no-exe`, `--no-cwd`, `--root`.
     Options = 11,
 }
 
@@ -279,6 +279,9 @@ impl Action {
                 });
             }
         }
+        if let Some(depfile) = &self.depfile {
+            parts.open(PartKind::Options, b"--depfile", depfile.as_os_str().as_bytes());
+        }
         for (given, name) in [
             (!self.auto, "--no-auto"),
             (self.program.is_none(), "--no-exe"),
@@ -353,6 +356,7 @@ mod tests {
             key_commands: vec![(Name::new("c").unwrap(), Digest::of(b"six"))],
             inputs: Inputs::parse(&["b".into()]),
             outputs: Outputs::parse([std::ffi::OsStr::new("y")]),
+            depfile: None,
             auto: true,
             streams: Streams::Separate,
             closed: [false, false],
@@ -406,6 +410,7 @@ mod tests {
             ("program/", with(&|a| a.program = Some("/bin/cc".into()))),
             ("other-options/-i", with(&|a| a.inputs = Inputs::parse(&["c".into()]))),
             ("other-options/-o", with(&|a| a.outputs = Outputs::default())),
+            ("other-options/--depfile", with(&|a| a.depfile = Some("d".into()))),
             ("other-options/--no-auto", with(&|a| a.auto = false)),
             ("other-options/--root", with(&|a| a.root = Some("/".into()))),
         ];

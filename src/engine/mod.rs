@@ -6,6 +6,7 @@
 
 mod age;
 mod behind;
+mod depfile;
 mod earlier;
 mod explain;
 mod hit;
@@ -114,6 +115,8 @@ pub struct Request<'a> {
     pub inherited: &'a Inherited,
     /// The clock.
     pub now: &'a dyn Fn() -> Timestamp,
+    /// The clock by which the kernel stamps files.
+    pub stamp: &'a dyn Fn() -> Timestamp,
     /// The keys that calls above this one are running (`MEMO_HELD`), separated by colons.
     pub held: Option<&'a OsStr>,
 }
