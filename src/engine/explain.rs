@@ -103,14 +103,11 @@ pub fn explain(
     let mut call = Call::new(request, store, ui, &started);
     let unlooked =
         request.keyless.cloned().or_else(|| call.output_that_is_input().map(Unrecorded::OutputIsInput));
-    if let Some(why) = unlooked {
-        explanation.unrecorded = Some(why);
-        return Ok(explanation);
-    }
-    let asked = match call.stdin_to_ask_for(reads) {
+    let asked = match unlooked.map_or_else(|| call.stdin_to_ask_for(reads), Err) {
         Ok(asked) => asked,
         Err(why) => {
             explanation.unrecorded = Some(why);
+            explanation.refused = call.history(true).refused;
             return Ok(explanation);
         }
     };

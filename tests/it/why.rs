@@ -25,7 +25,10 @@ fn differs(json: &str) -> String {
     let one = |object: &str| {
         format!("{}/{}", field(object, "reason").unwrap(), field(object, "name").unwrap_or_default())
     };
-    list.split("},{").filter(|object| !object.is_empty()).map(one).collect::<Vec<_>>().join(" ")
+    if list.starts_with(']') {
+        return String::new();
+    }
+    list.split("},{").map(one).collect::<Vec<_>>().join(" ")
 }
 
 /// Prepares a world by `before`; then `line`, a call of `memo`, is to miss for this reason, as all three say.
@@ -85,12 +88,12 @@ mod missed {
 
     #[test]
     fn cwd() {
-        check_both(&["memo puppet print x"], "cd d; memo puppet print x", "cwd", "cwd/");
+        check_both(&["memo puppet print q"], "cd d; memo puppet print q", "cwd", "cwd/");
         check_both(
-            &["memo puppet print x", "ln -s d l"],
-            "cd d; memo puppet print x; cd ../l; memo puppet print x",
+            &["ln -s d l", "cd d; memo puppet print q"],
+            "cd l; memo puppet print q",
             "cwd",
-            "cwd/",
+            "cwd/PWD",
         );
     }
 
@@ -141,7 +144,19 @@ mod missed {
 
     #[test]
     fn streams() {
-        check_both(&["memo puppet print x"], "memo puppet print x 2>&1 | cat >&2; exit 1", "", "");
+        let sandbox = world(EARLY);
+        sandbox.ok("memo puppet print q >out 2>err");
+        let said = "streams: stdout and stderr are one, were two";
+        for (line, expected) in [
+            ("memo why puppet print q >out 2>&1", format!("would run: {said}\n")),
+            ("memo why --json puppet print q >out 2>&1", r#""reason":"streams""#.to_owned()),
+            ("memo -v puppet print q >out 2>&1", format!("memo: miss: {said}\n")),
+        ] {
+            sandbox.run(line);
+            assert!(sandbox.read("out").contains(&expected), "{line}: {}", sandbox.read("out"));
+        }
+        let asked = sandbox.run("memo why puppet print q 2>&-");
+        assert!(asked.stdout.starts_with("would run: streams: `stderr` is new\n"), "{asked:?}");
     }
 
     #[test]
@@ -216,7 +231,8 @@ mod missed {
     #[test]
     fn of_two_entries_the_one_with_fewer_differences_is_the_nearest() {
         let sandbox = world(EARLY);
-        sandbox.ok("A=1 B=1 memo -e A -e B ./bump x; A=2 B=2 memo -e A -e B ./bump x");
+        sandbox.ok("export MEMO_TEST_NOW=1; A=1 B=1 memo -e A -e B ./bump x");
+        sandbox.ok("A=2 B=2 memo -e A -e B ./bump x");
         let asked = sandbox.run("A=1 B=2 C=3 memo why --json -e A -e B -e C ./bump x");
         assert_eq!(differs(&asked.stdout), "env/A env/C", "the newer of those that are equal");
         let asked = sandbox.run("A=1 B=1 memo why --json -e A -e B -k t ./bump x");
@@ -291,41 +307,58 @@ mod unrecorded {
     #[test]
     fn by_the_pipes_around_it() {
         let sandbox = world(EARLY);
-        for (line, reason, about) in [
-            ("memo puppet fill 300000 , fill 300000 | head -c 1", "reader-gone", ""),
-            ("(echo a; echo b) | memo puppet readline", "stdin", "it was left in part"),
-            ("MEMO_MAX_ENTRY=10K memo puppet fill 40000", "too-large", ""),
-        ] {
-            check_refused(&sandbox, line, reason, about);
-        }
+        let last = |line: &str| {
+            let asked = sandbox.run(line.replacen("memo ", "memo why --json ", 1));
+            let (_, last) = asked.stdout.split_once("\"last_run\":").unwrap_or_else(|| panic!("{asked:?}"));
+            field(last, "unrecorded").unwrap()
+        };
+        sandbox.run("memo puppet fill 300000 , fill 300000 | head -c 1");
+        assert_eq!(last("memo puppet fill 300000 , fill 300000"), "reader-gone");
+        sandbox.run("(echo a; echo b) | memo puppet readline");
+        assert_eq!(last("memo puppet readline"), "stdin");
+        sandbox.run("MEMO_MAX_ENTRY=10K memo puppet fill 40000");
+        assert_eq!(last("memo puppet fill 40000"), "too-large");
+        sandbox.run("script -qec 'memo sh -c \"read x\"' /dev/null <<<hello");
+        assert_eq!(last("memo sh -c 'read x'"), "interactive");
     }
 
     #[test]
     fn a_process_that_stays_behind() {
-        let sandbox = world(EARLY);
-        sandbox.fifo("stay");
-        let mut child = sandbox.start("memo puppet spawn-holder stay");
+        let mut sandbox = world(EARLY);
+        let stay = sandbox.fifo("stay").display().to_string();
+        sandbox.set("STAY", stay);
+        let line = "memo sh -c 'puppet spawn-holder $STAY'";
+        let mut child = sandbox.start(line);
         child.wait().unwrap();
         sandbox.ok("echo >stay");
-        let asked = sandbox.run("memo why --json puppet spawn-holder stay 2>/dev/null");
+        let asked = sandbox.run(line.replacen("memo", "memo why --json", 1));
         assert!(asked.stdout.contains("\"last_run\":{\"unrecorded\":\"pipe-held\""), "{asked:?}");
     }
 
     #[test]
     fn a_call_inside_itself() {
         let sandbox = world(EARLY);
-        sandbox.script("again", "#!/bin/sh\n[ -n \"$INSIDE\" ] || INSIDE=1 memo -v ./again\n");
-        let ran = sandbox.run("memo ./again");
+        sandbox.script("again", "#!/bin/sh\n[ -n \"$INSIDE\" ] || INSIDE=1 memo -v ./again\nexit 3\n");
+        let at = |now: u64, line: &str| sandbox.run(format!("export MEMO_TEST_NOW={now}; {line}"));
+        let ran = at(10, "memo ./again");
         assert!(ran.stderr.contains("memo: not recorded: same-key\n"), "{ran:?}");
-        // The run around it is recorded after it.
-        let inner = "memo clear --yes; rm -r $MEMO_DIR/leases; MEMO_HELD=";
-        let _ = inner;
+        // The run around it ended after it.
+        let asked = at(20, "memo why ./again");
+        assert!(asked.stdout.contains("not recorded: exit-status: 3\n"), "{asked:?}");
+        let inner = at(
+            30,
+            "MEMO_HELD=$(memo why --json ./again | sed 's/.*\"action\":\"\\([0-9a-f]*\\)\".*/\\1/') memo -v ./again",
+        );
+        assert!(inner.stderr.contains("memo: not recorded: same-key\n"), "{inner:?}");
+        let asked = at(40, "memo why ./again");
+        assert!(asked.stdout.contains("not recorded: same-key\n"), "{asked:?}");
     }
 
     #[test]
     fn by_what_it_is() {
         let sandbox = world(EARLY);
         sandbox.script("make", "#!/bin/sh\necho made\n");
+        sandbox.ok("memo puppet print x");
         check_refused(&sandbox, "memo ./make", "build-driver", "make");
         let asked = sandbox.run("memo why ./make");
         assert!(asked.stdout.starts_with("would run: build-driver: `make`\n"), "{asked:?}");
@@ -335,7 +368,7 @@ mod unrecorded {
         assert!(ran.stderr.contains("not recorded"), "{ran:?}");
         let asked = sandbox.run("memo why --json puppet print x");
         assert_eq!(field(&asked.stdout, "unrecorded").as_deref(), Some("unkeyed"), "{asked:?}");
-        let asked = sandbox.run("MEMO_DIR=/dev/null/x memo why --json puppet args");
+        let asked = sandbox.run("MEMO_DIR=/dev/null/x memo why --json /bin/true");
         assert_eq!(field(&asked.stdout, "unrecorded").as_deref(), Some("store"), "{asked:?}");
     }
 
@@ -451,11 +484,44 @@ fn what_is_not_hashed_is_said_and_whether_it_changed() {
     sandbox.write("db", "x\n");
     let call = |t: u8| format!("memo why -i _db=db -k _l={t} _T={t} ./bump");
     sandbox.ok(&call(1).replace("why ", ""));
+    let said = |line: &str| {
+        let asked = sandbox.run(line);
+        let lines: Vec<&str> = asked.stdout.lines().collect();
+        format!("{} ... {}", lines[0].split(": ").next().unwrap(), lines[lines.len() - 1])
+    };
+    assert_eq!(said(&call(1)), "would hit ... not hashed: _T (unchanged), _db, _l (unchanged)");
+    assert_eq!(said(&call(2)), "would hit ... not hashed: _T (changed), _db, _l (changed)");
+    let other = call(2).replace("./bump", "A=1 ./bump");
+    assert_eq!(said(&other), "would run ... not hashed: _T (changed), _db, _l (changed)");
+    let json = sandbox.run(other.replace("why", "why --json")).stdout;
+    assert!(json.contains(r#""ignored":[{"name":"_T","changed":true},{"name":"_db"},"#), "{json}");
+}
+
+#[test]
+fn what_differs_is_laid_out_in_lines_that_fit() {
+    let sandbox = world(EARLY);
+    sandbox.write("a", "one\n");
+    sandbox.ok("B=1 memo -e B ./bump a 2>/dev/null");
+    sandbox.ok("echo two >>a");
+    // Digests under a random key, and how long a run took, are left out.
+    let text = sandbox
+        .ok("B=2 memo why -e B ./bump a | sed 's/\\[[0-9a-f]*\\]/[SEAL]/; s/took .*/took [TIME]/'; true");
+    let text = text.lines().map(|line| match line.split_once("nearest entry: ") {
+        Some((_, rest)) => format!("nearest entry: [KEY]{}\n", &rest[8..]),
+        None => format!("{line}\n"),
+    });
     assert_data_eq!(
-        sandbox.steps(&[&call(1), &call(2), &call(2).replace("./bump", "A=1 ./bump")]),
+        text.collect::<String>(),
         str![[r#"
-$ memo why -i _db=db -k _l=1 _T=1 ./bump
-would run: streams: stdout and stderr are one, were two
+would run: env: `B` has another value
+nearest entry: [KEY], recorded 0s ago, took [TIME]
+  env             B
+                  is  [SEAL]
+                  was [SEAL]
+  input-changed   a
+                  is  04d2649e, mode 644, 8 B
+                  was e0e63aa4, mode 644
+
 "#]]
     );
 }
