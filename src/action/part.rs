@@ -347,13 +347,13 @@ mod tests {
         let named = |text: &str| split_named(text.as_ref()).unwrap();
         Action {
             words: ["cc", "-c", "a.c"].map(Into::into).to_vec(),
-            assignments: vec![named("A=one"), named("_T=two")],
+            assignments: vec![named("A=v-one"), named("_T=v-two")],
             directory: Some(Directory { path: "/work".into(), shell: Some("/link".into()) }),
             root: None,
             program: Some("/usr/bin/cc".into()),
-            environment: vec![("LANG".into(), Some("three".into())), ("TZ".into(), None)],
-            texts: vec![(None, "four".into()), (Name::new("n"), "five".into())],
-            key_commands: vec![(Name::new("c").unwrap(), Digest::of(b"six"))],
+            environment: vec![("LANG".into(), Some("v-three".into())), ("TZ".into(), None)],
+            texts: vec![(None, "v-four".into()), (Name::new("n"), "v-five".into())],
+            key_commands: vec![(Name::new("c").unwrap(), Digest::of(b"v-six"))],
             inputs: Inputs::parse(&["b".into()]),
             outputs: Outputs::parse([std::ffi::OsStr::new("y")]),
             depfile: None,
@@ -369,12 +369,12 @@ mod tests {
 
     #[test]
     fn no_value_is_in_the_parts() {
-        let stdin = Stdin::Bytes(Digest::of(b"seven"));
+        let stdin = Stdin::Bytes(Digest::of(b"v-seven"));
         let shown = format!("{:?}", parts(&action(), stdin));
         let text = |part: &Part| [part.name.clone(), part.shown.clone()].concat();
         let all = parts(&action(), stdin).iter().flat_map(text).collect::<Vec<u8>>();
         let all = String::from_utf8(all).unwrap();
-        for value in ["one", "two", "three", "four", "five", "six", "seven"] {
+        for value in ["v-one", "v-two", "v-three", "v-four", "v-five", "v-six", "v-seven"] {
             assert!(!all.contains(value), "{value}: {shown}");
         }
         let other = action().parts(Some(stdin), Some(&Secret([8; 32])));
@@ -412,7 +412,7 @@ mod tests {
             ("other-options/-o", with(&|a| a.outputs = Outputs::default())),
             ("other-options/--depfile", with(&|a| a.depfile = Some("d".into()))),
             ("other-options/--no-auto", with(&|a| a.auto = false)),
-            ("other-options/--root", with(&|a| a.root = Some("/".into()))),
+            ("other-options/--root", with(&|a| a.root = Some("/root".into()))),
         ];
         let named = |apart: &[Apart]| {
             let part = |apart: &Apart| {

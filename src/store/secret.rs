@@ -9,23 +9,33 @@ use std::io::{self, Write};
 use super::Store;
 use super::location::Trouble;
 use super::temporary::Temporary;
+use crate::action::digest::Digest;
 use crate::action::part::Secret;
 use crate::sys::file::{is_absent, rename_noreplace};
 use crate::sys::random;
 
-/// The name of its file: 32 bytes, mode 0600.
+/// The name of its file, of mode 0600: the secret and the first eight bytes of its BLAKE3 digest.
 pub const NAME: &str = "key";
+/// Length of the check in bytes.
+const CHECK: usize = 8;
+
+fn check_of(secret: &[u8; Secret::LENGTH]) -> [u8; CHECK] {
+    let mut check = [0; CHECK];
+    check.copy_from_slice(&Digest::of(secret).as_bytes()[..CHECK]);
+    check
+}
 
 impl Store {
     /// Returns the secret, if there is a sound one. A hit never asks.
     pub fn secret(&self) -> Option<Secret> {
         let bytes = std::fs::read(self.path().join(NAME)).ok()?;
-        Some(Secret::from_bytes(bytes.try_into().ok()?))
+        let (secret, check) = bytes.split_first_chunk()?;
+        (*check == check_of(secret)).then(|| Secret::from_bytes(*secret))
     }
 
     /// Returns whether there is a secret, without reading it.
     pub(super) fn has_secret(&self) -> bool {
-        let length = Secret::LENGTH as u64;
+        let length = (Secret::LENGTH + CHECK) as u64;
         std::fs::symlink_metadata(self.path().join(NAME))
             .is_ok_and(|found| found.is_file() && found.len() == length)
     }
@@ -45,7 +55,7 @@ impl Store {
         let mut bytes = [0; Secret::LENGTH];
         random::fill(&mut bytes).map_err(trouble)?;
         let mut temporary = Temporary::create(&self.path().join("tmp"), "new-", 0o600).map_err(trouble)?;
-        temporary.file.write_all(&bytes).map_err(trouble)?;
+        temporary.file.write_all(&[&bytes[..], &check_of(&bytes)].concat()).map_err(trouble)?;
         // Neither replaces what another process made meanwhile; not every file system can do the first.
         let placed = match std::fs::hard_link(temporary.path(), &path) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
@@ -75,7 +85,7 @@ mod tests {
         let fixture = Fixture::new();
         let path = fixture.store.path().join(NAME);
         let first = std::fs::read(&path).unwrap();
-        assert_eq!(first.len(), Secret::LENGTH);
+        assert_eq!(first.len(), Secret::LENGTH + CHECK);
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
         fixture.store.make_secret().unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), first);
@@ -92,6 +102,7 @@ mod tests {
                 std::fs::remove_file(path).unwrap();
                 std::fs::create_dir(path).unwrap();
             },
+            |path| std::fs::write(path, [0; Secret::LENGTH + CHECK]).unwrap(),
             |path| std::fs::remove_file(path).unwrap(),
         ] {
             spoil(&path);

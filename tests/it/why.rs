@@ -475,7 +475,7 @@ fn no_value_is_stored_or_said() {
         assert!(!content.contains("s3cret"), "{}", path.display());
     }
     let key = fs::symlink_metadata(sandbox.store().join("key")).unwrap();
-    assert_eq!((key.mode() & 0o777, key.len()), (0o600, 32));
+    assert_eq!((key.mode() & 0o777, key.len()), (0o600, 40));
 }
 
 #[test]
