@@ -68,9 +68,8 @@ cd "$work"
 say "fetching lua-src $LUA_SRC"
 # A workspace of its own, so that cargo does not look for one above.
 cargo init --quiet --vcs none --name sources fetched
-printf '\n[dependencies]\nlua-src = "=%s"\n\n[workspace]\n' "$LUA_SRC" >dependencies
 sed -i '/^\[dependencies\]/d' fetched/Cargo.toml
-cat dependencies >>fetched/Cargo.toml
+printf '\n[dependencies]\nlua-src = "=%s"\n\n[workspace]\n' "$LUA_SRC" >>fetched/Cargo.toml
 cargo vendor --quiet --manifest-path fetched/Cargo.toml vendored >/dev/null 2>&1 || die 'cargo cannot fetch lua-src'
 for side in counted ours theirs; do
     cp -r "vendored/lua-src/$LUA" "$side"
