@@ -16,6 +16,8 @@ use crate::action::words::Settled;
 use crate::error::system_text;
 use crate::sys::file::{is_absent, open};
 
+use crate::store::outcome::Content;
+
 use super::Call;
 
 /// The depfile before the run.
@@ -56,8 +58,7 @@ impl Call<'_> {
         let named = depfile::prerequisites(&text).map_err(|why| refused(Unwritten::NoDepfile(why)))?;
         let at = |path: &Path| normal(path, self.request.directory);
         let action = self.request.action;
-        let written = action.outputs.iter().chain(settled.outputs.iter().map(|output| &output.path));
-        let written: HashSet<PathBuf> = written.map(|path| at(path)).collect();
+        let automatic: HashSet<PathBuf> = settled.outputs.iter().map(|output| at(&output.path)).collect();
         // Declared ones are observed, or left out by their names.
         let mut known: HashSet<PathBuf> = action.inputs.paths(self.request.directory).into_iter().collect();
         known.extend(
@@ -66,7 +67,7 @@ impl Call<'_> {
         let mut observations = Vec::with_capacity(named.len());
         for input in named {
             let place = at(&input);
-            if written.contains(&place) {
+            if automatic.contains(&place) || action.outputs.holds(&input, self.request.directory) {
                 return Err(Unrecorded::OutputIsInput(input));
             }
             // Behind a link, `..` leads elsewhere than its text says.
@@ -92,8 +93,8 @@ impl Call<'_> {
 
 impl Told {
     /// Returns whether a stored depfile is the one that was read.
-    pub(super) fn is(&self, stored: &Digest) -> bool {
-        self.digest == *stored
+    pub(super) fn is(&self, stored: &Content) -> bool {
+        matches!(stored, Content::File { digest, .. } if *digest == self.digest)
     }
 }
 

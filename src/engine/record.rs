@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use crate::action::digest::Digest;
 use crate::action::key::{ActionKey, Stdin};
 use crate::action::observation::{Observation, difference};
-use crate::action::reason::{Missed, Unrecorded};
+use crate::action::reason::Unrecorded;
 use crate::action::words::Settled;
 use crate::error::system_text;
 use crate::exec::capture::Ran;
@@ -20,10 +20,11 @@ use crate::store::verdict::Verdict;
 use crate::store::{Commit, NotCommitted};
 use crate::sys::process::Ended;
 
-use super::Call;
 use super::depfile::Told;
+use super::left::{Left, Places};
 use super::miss::{Before, Spooling};
 use super::standard_input::How;
+use super::{Call, MOST_NAMED};
 
 impl Call<'_> {
     /// Records the run, and tells those who wait what became of it.
@@ -98,7 +99,7 @@ impl Call<'_> {
         observations.extend(settled.observations.iter().cloned());
         let mut told = self.read_depfile(before.depfile, &observations, &settled, &mut scene)?;
         observations.extend(told.iter_mut().flat_map(|told| std::mem::take(&mut told.observations)));
-        Ok(Ok(Sound { key, status, taken, observations, settled, told }))
+        Ok(Ok(Sound { key, status, taken, observations, settled, places: before.places, told }))
     }
 
     fn commit(
@@ -110,7 +111,7 @@ impl Call<'_> {
         temporary: Option<&Temporary>,
         generation: u64,
     ) -> Result<(), Unrecorded> {
-        let Sound { key, status, taken, observations, settled, told } = sound;
+        let Sound { key, status, taken, observations, settled, places, told } = sound;
         let now = (self.request.now)();
         let (transcript, file) = keep_transcript(transcript, lease.as_mut(), temporary)?;
         let path = self.store.lease_path(&key);
@@ -123,10 +124,17 @@ impl Call<'_> {
                 Late::Answered => return Ok(()),
             },
         };
-        let outputs = self.outputs(&settled, transcript.length())?;
+        let Left { outputs, undeclared } = self.outputs(&places, &settled, transcript.length())?;
+        if let Some(path) = undeclared.first().filter(|_| self.request.options.strict) {
+            return Err(Unrecorded::UndeclaredOutput(path.clone()));
+        }
+        for path in undeclared.iter().take(MOST_NAMED) {
+            self.ui
+                .verbose(format_args!("not restored on a hit: `{}`, which is not declared", path.display()));
+        }
         if let (Some(told), Some(depfile)) = (told, &self.request.action.depfile) {
             let stored = outputs.iter().find(|output| output.path == *depfile);
-            if !stored.is_some_and(|output| told.is(&output.digest)) {
+            if !stored.is_some_and(|output| told.is(&output.content)) {
                 return Err(Unrecorded::InputChangedMeanwhile(depfile.clone()));
             }
         }
@@ -141,7 +149,7 @@ impl Call<'_> {
             outputs,
             shown: self.shown(),
         };
-        let commit = Commit { outcome, observations, transcript: file };
+        let commit = Commit { outcome, observations, undeclared: !undeclared.is_empty(), transcript: file };
         self.store.commit(&key, commit, early.or(late.as_ref()), generation, now).map_err(|error| match error
         {
             NotCommitted::Cleared => Unrecorded::Unkeyed("it was cleared while it ran".to_owned()),
@@ -160,7 +168,7 @@ impl Call<'_> {
                 fault::point("miss.late");
                 let manifest = self.store.manifest(key);
                 let mut scene = self.scene();
-                let answered = self.missed != Missed::Refresh
+                let answered = !self.missed.replaces()
                     && manifest.is_ok_and(|manifest| manifest.find(&mut scene, |_| Ok(())).is_ok());
                 Ok(if answered { Late::Answered } else { Late::Lease(lease) })
             }
@@ -207,6 +215,7 @@ struct Sound {
     taken: u64,
     observations: Vec<Observation>,
     settled: Settled,
+    places: Places,
     told: Option<Told>,
 }
 

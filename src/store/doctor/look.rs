@@ -19,11 +19,11 @@ use crate::store::{Store, blocks_on_disk};
 use crate::sys::file::is_absent;
 
 /// The directories of a store.
-pub(super) const DIRECTORIES: [&str; 5] = ["manifests", "outcomes", "blobs", "leases", "tmp"];
+pub(super) const DIRECTORIES: [&str; 6] = ["manifests", "outcomes", "blobs", "leases", "restores", "tmp"];
 /// The files without which nothing is recorded.
 const NEEDED: [&str; 2] = ["FORMAT", "generation"];
 /// The files that come by themselves.
-const OTHERS: [&str; 4] = ["CACHEDIR.TAG", "gc.lock", "usage", "index.db"];
+const OTHERS: [&str; 5] = ["CACHEDIR.TAG", "gc.lock", "refresh.lock", "usage", "index.db"];
 /// The trees whose files have a digest as their name.
 const TREES: [&str; 3] = ["manifests", "outcomes", "blobs"];
 /// The directories whose files stand in them directly.
