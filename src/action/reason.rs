@@ -372,6 +372,8 @@ mod tests {
             Missed::Refresh,
             Missed::ModeOff,
             Missed::Stdin,
+            Missed::Stale,
+            Missed::CheckFailed(String::new()),
             Missed::InTheWay(path()),
         ];
         assert!(missed.iter().map(Missed::number).eq(1..=MISSED.len() as u8));

@@ -62,7 +62,7 @@ impl Call<'_> {
         self.hidden.store = self.store.id();
         let generation = self.store.generation();
         let lease = match given.key.map(|key| self.turn(&key, &given)) {
-            None => None,
+            None | Some(Turn::Unlocked) => None,
             Some(Turn::Run(lease)) => Some(lease),
             Some(Turn::Answered(exit)) => return exit,
             Some(Turn::Alone(why)) => return self.give_up(given, why),

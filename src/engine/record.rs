@@ -121,6 +121,7 @@ impl Call<'_> {
             Some(_) => None,
             None => match self.late_lease(&key)? {
                 Late::Lease(lease) => Some(lease),
+                Late::Unlocked => None,
                 Late::Answered => return Ok(()),
             },
         };
@@ -173,6 +174,7 @@ impl Call<'_> {
                 Ok(if answered { Late::Answered } else { Late::Lease(lease) })
             }
             Ok(Taken::Held(_)) => Err(Unrecorded::SameKey),
+            Ok(Taken::NoLocks) => Ok(Late::Unlocked),
             Err(trouble) => Err(Unrecorded::Store(trouble.to_string())),
         }
     }
@@ -283,6 +285,8 @@ fn conclude(lease: &mut Lease, verdict: Verdict, transcript: &Spooled) {
 
 enum Late {
     Lease(Lease),
+    /// The file system has no locks.
+    Unlocked,
     /// Somebody recorded the same meanwhile.
     Answered,
 }

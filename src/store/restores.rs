@@ -167,8 +167,13 @@ fn remove_staged(staged: &[PathBuf]) {
 impl State {
     /// Reads what a lock's file says; one that says nothing sensible says nothing.
     fn read(file: &mut File) -> Self {
-        let mut bytes = Vec::new();
-        let _ = file.read_to_end(&mut bytes);
+        // More than a few staging directories are rare, and worth another read.
+        let mut bytes = vec![0; 4096];
+        let read = file.read(&mut bytes).unwrap_or(0);
+        bytes.truncate(read);
+        if read == 4096 {
+            let _ = file.read_to_end(&mut bytes);
+        }
         let mut parts = bytes.split(|&byte| byte == 0);
         let count = parts.next().and_then(|text| std::str::from_utf8(text).ok()?.parse().ok()).unwrap_or(0);
         let paths = parts.filter(|path| !path.is_empty());

@@ -320,7 +320,7 @@ $ memo ./bump b
 memo: warning: not recorded: the rule at $T/work/memo.toml:5: `-e A=1` names no variable
 b #2
 $ memo ./bump c
-memo: warning: not recorded: the rule at $T/work/memo.toml:9: output `.` is a directory
+memo: warning: not recorded: the rule at $T/work/memo.toml:9: output `.` cannot be kept: it holds the working directory
 c #3
 $ memo -v ./bump d
 memo: rule: $T/work/memo.toml:13

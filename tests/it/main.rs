@@ -19,15 +19,16 @@ mod hit;
 mod input;
 mod just;
 mod key;
+mod lacking;
 mod make;
 mod output;
 mod output_tree;
-
 mod outside;
 mod peers;
 mod race;
 mod readme;
 mod recipes;
+mod reflink;
 mod renew;
 mod replay;
 mod resilience;
