@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_memo_global_optspecs
-    string join \n i/input= e/env= k/key= key-cmd= stdin= n no-cwd root= no-auto no-exe o/output= strict cache-exit= g/group= ttl= stale= check= refresh only-cached max-entries= max-size= v/verbose q/quiet h/help V/version
+    string join \n i/input= e/env= k/key= key-cmd= stdin= n no-cwd root= no-auto no-exe o/output= strict depfile= cache-exit= g/group= ttl= stale= check= refresh only-cached max-entries= max-size= v/verbose q/quiet h/help V/version
 end
 
 function __fish_memo_needs_command
@@ -32,6 +32,7 @@ complete -c memo -n "__fish_memo_needs_command" -l stdin -d 'Hash stdin, or give
 none\t'Give none'"
 complete -c memo -n "__fish_memo_needs_command" -l root -d 'Share results between checkouts: paths below DIR are kept relative to it' -r -f -a "(__fish_complete_directories)"
 complete -c memo -n "__fish_memo_needs_command" -s o -l output -d 'Store this output file, directory or glob, and put it back on a hit' -r -F
+complete -c memo -n "__fish_memo_needs_command" -l depfile -d 'Hash what this depfile names, which the command writes' -r -F
 complete -c memo -n "__fish_memo_needs_command" -l cache-exit -d 'Exit statuses that are kept, such as 0,1 or 0-3' -r -f
 complete -c memo -n "__fish_memo_needs_command" -s g -l group -d 'The group for ls and clear, instead of the program\'s name' -r -f
 complete -c memo -n "__fish_memo_needs_command" -l ttl -d 'Run again when the result is this old: 90, 15m, 1d12h, none' -r -f
@@ -66,6 +67,7 @@ complete -c memo -n "__fish_memo_using_subcommand run" -l stdin -d 'Hash stdin, 
 none\t'Give none'"
 complete -c memo -n "__fish_memo_using_subcommand run" -l root -d 'Share results between checkouts: paths below DIR are kept relative to it' -r -f -a "(__fish_complete_directories)"
 complete -c memo -n "__fish_memo_using_subcommand run" -s o -l output -d 'Store this output file, directory or glob, and put it back on a hit' -r -F
+complete -c memo -n "__fish_memo_using_subcommand run" -l depfile -d 'Hash what this depfile names, which the command writes' -r -F
 complete -c memo -n "__fish_memo_using_subcommand run" -l cache-exit -d 'Exit statuses that are kept, such as 0,1 or 0-3' -r -f
 complete -c memo -n "__fish_memo_using_subcommand run" -s g -l group -d 'The group for ls and clear, instead of the program\'s name' -r -f
 complete -c memo -n "__fish_memo_using_subcommand run" -l ttl -d 'Run again when the result is this old: 90, 15m, 1d12h, none' -r -f

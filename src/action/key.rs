@@ -13,7 +13,7 @@ use super::name::Name;
 use super::output::Outputs;
 
 /// The format of the encoding. A change to what goes in, or how, changes this name.
-const FORMAT: &str = "memo-action/1";
+const FORMAT: &str = "memo-action/2";
 /// The format of [`Action::call_digest`].
 const CALL_FORMAT: &str = "memo-call/1";
 
@@ -116,6 +116,8 @@ pub struct Action {
     pub inputs: Inputs,
     /// `-o`. As typed in the key: an outcome without the output cannot answer.
     pub outputs: Outputs,
+    /// `--depfile`, which is one of the outputs too. As typed in the key; what it names is in the manifest.
+    pub depfile: Option<PathBuf>,
     /// Whether words are looked at as file names. In the key.
     pub auto: bool,
     /// Whether stdout and stderr are one. In the key.
@@ -163,6 +165,7 @@ impl Action {
         }
         canon.tag("inputs").list(self.inputs.key_texts().iter().map(Vec::as_slice));
         canon.tag("outputs").list(self.outputs.key_texts().into_iter());
+        canon.tag("depfile").optional(self.depfile.as_deref().map(path));
         canon.tag("auto").number(u64::from(self.auto));
         canon.tag("closed").number(u64::from(self.closed[0]) | u64::from(self.closed[1]) << 1);
         Keys { canon, streams: self.streams }
@@ -274,6 +277,7 @@ mod tests {
             key_commands: vec![(Name::new("c").unwrap(), Digest::of(b"out"))],
             inputs: Inputs::parse(&["b".into(), "./a".into(), "!*.o".into(), "_i=c".into()]),
             outputs: Outputs::parse(["y", "x"].map(std::ffi::OsStr::new)),
+            depfile: Some("d".into()),
             auto: true,
             streams: Streams::Separate,
             closed: [false, true],
@@ -287,10 +291,10 @@ mod tests {
     /// What changes one of these makes every store useless: the name of the format must change with it.
     #[test]
     fn the_digest_of_a_call_is_pinned() {
-        assert_eq!(FORMAT, "memo-action/1");
+        assert_eq!(FORMAT, "memo-action/2");
         assert_eq!(
             key(&action()).to_string(),
-            "1602d721e64b427edceb9f72821f5292e943de881be9e7271ade2ebf4f07db44"
+            "5fead9f85521bf65f3e2cf8aafa4fd984f4966e6d1f86ffc92b767c04fa6111c"
         );
         assert_eq!(CALL_FORMAT, "memo-call/1");
         assert_eq!(
@@ -376,6 +380,7 @@ mod tests {
                 outputs: Outputs::parse(
                     self.some(2, |g| g.pick(&paths)).into_iter().map(std::ffi::OsStr::new),
                 ),
+                depfile: self.pick(&[None, Some("a".into()), Some("".into())]),
                 auto: self.below(2) == 0,
                 streams: self.pick(&[Streams::Separate, Streams::Merged]),
                 closed: [self.below(2) == 0, self.below(2) == 0],
@@ -410,7 +415,7 @@ mod tests {
         (
             (action.words.clone(), assignments, action.directory.clone(), rooted, program),
             (action.environment.clone(), texts, key_commands, inputs, outputs),
-            (action.auto, action.streams, action.closed),
+            (action.auto, action.streams, action.closed, action.depfile.clone()),
         )
     }
 
@@ -424,7 +429,7 @@ mod tests {
             let mut b = a.clone();
             for _ in 0..generator.below(3) {
                 let other = generator.action();
-                match generator.below(20) {
+                match generator.below(21) {
                     // Texts that run into each other are found less often than flags that are forgotten.
                     0..=3 => b.words = other.words,
                     4..=6 => b.assignments = other.assignments,
@@ -438,6 +443,7 @@ mod tests {
                     16 => b.outputs = other.outputs,
                     17 => b.auto = other.auto,
                     18 => b.streams = other.streams,
+                    19 => b.depfile = other.depfile,
                     _ => b.closed = other.closed,
                 }
             }

@@ -6,6 +6,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::depfile::NoDepfile;
+
 /// Why a lookup missed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Missed {
@@ -61,7 +63,7 @@ const MISSED: [&str; 15] = [
 ];
 
 /// What [`Unrecorded::number`] counts through, from 1.
-const UNRECORDED: [&str; 20] = [
+const UNRECORDED: [&str; 21] = [
     "exit-status",
     "signal",
     "input-changed-meanwhile",
@@ -82,6 +84,7 @@ const UNRECORDED: [&str; 20] = [
     "build-driver",
     "output-special",
     "undeclared-output",
+    "depfile",
 ];
 
 fn name_of(number: u8, names: &[&'static str]) -> Option<&'static str> {
@@ -188,6 +191,8 @@ pub enum Unrecorded {
     UndeclaredOutput(PathBuf),
     /// A declared output is an input too.
     OutputIsInput(PathBuf),
+    /// The depfile does not tell what the run read.
+    Depfile(PathBuf, Unwritten),
     /// Whoever read the output went away.
     ReaderGone,
     /// A process the command left behind keeps the output open.
@@ -210,6 +215,33 @@ pub enum Unrecorded {
     BuildDriver(String),
 }
 
+/// What is wrong with a depfile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unwritten {
+    /// The run did not write it.
+    NotWritten,
+    /// It is larger than any.
+    TooLarge,
+    /// It is none.
+    NoDepfile(NoDepfile),
+    /// It names something that is not there.
+    Gone(PathBuf),
+    /// It, or what it names, cannot be hashed.
+    Unusable(PathBuf, String),
+}
+
+impl fmt::Display for Unwritten {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotWritten => f.write_str("the run did not write it"),
+            Self::TooLarge => write!(f, "it is larger than {} MiB", super::depfile::MOST_BYTES >> 20),
+            Self::NoDepfile(why) => why.fmt(f),
+            Self::Gone(path) => write!(f, "it names `{}`, which does not exist", path.display()),
+            Self::Unusable(path, why) => write!(f, "cannot hash `{}`: {why}", path.display()),
+        }
+    }
+}
+
 impl Unrecorded {
     /// Returns the name of the reason.
     pub fn name(&self) -> &'static str {
@@ -224,6 +256,7 @@ impl Unrecorded {
             Self::OutputSpecial(..) => "output-special",
             Self::UndeclaredOutput(_) => "undeclared-output",
             Self::OutputIsInput(_) => "output-is-input",
+            Self::Depfile(..) => "depfile",
             Self::ReaderGone => "reader-gone",
             Self::PipeHeld => "pipe-held",
             Self::Interactive => "interactive",
@@ -260,6 +293,7 @@ impl Unrecorded {
             Self::BuildDriver(_) => 18,
             Self::OutputSpecial(..) => 19,
             Self::UndeclaredOutput(_) => 20,
+            Self::Depfile(..) => 21,
         }
     }
 
@@ -281,6 +315,9 @@ impl Unrecorded {
             )),
             Self::UndeclaredOutput(path) => {
                 Some(format!("if it is an output, say so: `-o {}`", shown(path)))
+            }
+            Self::Depfile(path, Unwritten::NotWritten) => {
+                Some(format!("let the command write it: `-MMD -MF {}` with gcc and clang", shown(path)))
             }
             Self::BuildDriver(_) => Some(
                 "its sources would not be seen; say what it depends on: `-i src`, or `-k rev=\"$(git rev-parse HEAD)\"`"
@@ -306,6 +343,7 @@ impl fmt::Display for Unrecorded {
             | Self::UndeclaredOutput(path)
             | Self::OutputIsInput(path) => write!(f, ": `{}`", path.display()),
             Self::OutputSpecial(path, what) => write!(f, ": `{}` is {what}", path.display()),
+            Self::Depfile(path, why) => write!(f, ": `{}`: {why}", path.display()),
             Self::Store(why) | Self::Unkeyed(why) => write!(f, ": {why}"),
             Self::BuildDriver(program) => write!(f, ": `{program}`"),
             Self::Stdin(why) => write!(f, ": {why}"),
@@ -334,6 +372,8 @@ mod tests {
             Missed::Refresh,
             Missed::ModeOff,
             Missed::Stdin,
+            Missed::Stale,
+            Missed::CheckFailed(String::new()),
             Missed::InTheWay(path()),
         ];
         assert!(missed.iter().map(Missed::number).eq(1..=MISSED.len() as u8));
@@ -359,6 +399,7 @@ mod tests {
             Unrecorded::BuildDriver(String::new()),
             Unrecorded::OutputSpecial(path(), ""),
             Unrecorded::UndeclaredOutput(path()),
+            Unrecorded::Depfile(path(), Unwritten::NotWritten),
         ];
         assert!(unrecorded.iter().map(Unrecorded::number).eq(1..=UNRECORDED.len() as u8));
         assert!(unrecorded.iter().all(|why| Unrecorded::name_of(why.number()) == Some(why.name())));

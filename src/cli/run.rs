@@ -96,6 +96,13 @@ pub struct RunArgs {
     #[arg(long, help_heading = "Keep")]
     pub strict: bool,
 
+    /// Hash what this depfile names, which the command writes
+    ///
+    /// The rules for make in which compilers say what they read: `-MMD -MF FILE` of gcc and clang,
+    /// `--emit=dep-info` of rustc. The file is an output too, and comes back on a hit.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Key")]
+    pub depfile: Option<PathBuf>,
+
     /// Exit statuses that are kept, such as 0,1 or 0-3
     #[arg(long, value_name = "CODES", value_hint = ValueHint::Other, help_heading = "Keep")]
     pub cache_exit: Option<ExitCodes>,
@@ -246,6 +253,7 @@ pub fn run(args: RunArgs, config: Config, around: &Surroundings, ui: &Ui) -> Res
         options: &options,
         inherited: &around.inherited,
         now: &|| around.clock.now(),
+        stamp: &|| around.clock.stamp(),
         held: around.environment.get(engine::HELD),
     };
     let store = config
@@ -290,6 +298,9 @@ fn make(typed: Typed<'_>, gives: &Gives, config: &Config, around: &Surroundings)
     let assigned: Vec<&str> = assignments.iter().map(|(name, _)| name.as_str()).collect();
     let environment = choose(around.environment.iter(), &environment, &assigned);
     let key_cmd = all(&gives.key_cmd, &args.key_cmd);
+    let depfile = args.depfile.as_deref().map(depfile).transpose()?;
+    let mut typed_outputs = all(&gives.output, &args.output);
+    typed_outputs.extend(depfile.clone().map(OsString::from));
     let off = options.mode == Mode::Off;
     let action = Action {
         environment,
@@ -300,7 +311,8 @@ fn make(typed: Typed<'_>, gives: &Gives, config: &Config, around: &Surroundings)
         texts: all(&gives.key, &args.key).iter().map(text).collect(),
         key_commands: if off { Vec::new() } else { key_commands(&key_cmd, &around.environment)? },
         inputs: Inputs::parse(&all(&gives.input, &args.input)),
-        outputs: outputs(&all(&gives.output, &args.output), around.place.directory.as_deref())?,
+        outputs: outputs(&typed_outputs, around.place.directory.as_deref())?,
+        depfile,
         auto: !args.no_auto && gives.no_auto != Some(true),
         streams: engine::streams(&around.inherited),
         closed: [around.inherited.closed(1), around.inherited.closed(2)],
@@ -317,7 +329,8 @@ fn all<T: Clone>(given: &[T], typed: &[T]) -> Vec<T> {
 /// Returns whether a call says by more than its words what it depends on.
 fn says_what_it_depends_on(action: &Action) -> bool {
     let hashed = |name: Option<&Name>| !name.is_some_and(Name::is_ignored);
-    !action.inputs.key_texts().iter().all(|text| text.starts_with(b"!"))
+    action.depfile.is_some()
+        || !action.inputs.key_texts().iter().all(|text| text.starts_with(b"!"))
         || action.texts.iter().any(|(name, _)| hashed(name.as_ref()))
         || action.key_commands.iter().any(|(name, _)| hashed(Some(name)))
 }
@@ -518,6 +531,19 @@ fn outputs(typed: &[OsString], directory: Option<&Path>) -> Result<Outputs, Erro
         error.hint("name what the command makes: `-o FILE`, `-o build`, `-o 'out/*.html'`")
     })?;
     Ok(outputs)
+}
+
+fn depfile(typed: &Path) -> Result<PathBuf, Error> {
+    let path = typed.strip_prefix(".").unwrap_or(typed);
+    if path.as_os_str().is_empty() || path.is_dir() {
+        let shown = typed.display();
+        return Err(Error::new(
+            Kind::Failed,
+            format_args!("depfile `{shown}` is a directory; the command was not run"),
+        )
+        .hint("name the file that the command writes: `--depfile FILE`"));
+    }
+    Ok(path.to_owned())
 }
 
 fn not_runnable(word: &std::ffi::OsStr, why: NotRunnable) -> Error {

@@ -107,6 +107,8 @@ impl Call<'_> {
         let lease = match self.store.lease(&key).ok()? {
             Taken::Ours(lease) => lease,
             Taken::Held(_) => return Some(Done::UnderWay),
+            // Nothing would keep all callers from refreshing at once.
+            Taken::NoLocks => return None,
         };
         fault::point("refresh.leased");
         // Since it was found stale it may have been refreshed, or cleared.

@@ -190,6 +190,7 @@ impl Call<'_> {
 fn missed(refused: Refused) -> Missed {
     match refused {
         Refused::InTheWay(path) => Missed::InTheWay(path),
+        Refused::NoDirectory(path) => Missed::InputGone(path),
         other => Missed::Damaged(other.to_string()),
     }
 }

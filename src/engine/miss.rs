@@ -28,6 +28,7 @@ use crate::store::verdict::Verdict;
 use crate::sys::process::{Ended, is_scarcity};
 use crate::sys::signal;
 
+use super::depfile::DepfileBefore;
 use super::hit::undelivered;
 use super::left::Places;
 use super::note::note_given_up;
@@ -42,6 +43,7 @@ pub(super) struct Before {
     pub(super) observations: Vec<Observation>,
     pub(super) words: Snapshot,
     pub(super) places: Places,
+    pub(super) depfile: Option<DepfileBefore>,
 }
 
 impl Call<'_> {
@@ -60,7 +62,7 @@ impl Call<'_> {
         self.hidden.store = self.store.id();
         let generation = self.store.generation();
         let lease = match given.key.map(|key| self.turn(&key, &given)) {
-            None => None,
+            None | Some(Turn::Unlocked) => None,
             Some(Turn::Run(lease)) => Some(lease),
             Some(Turn::Answered(exit)) => return exit,
             Some(Turn::Alone(why)) => return self.give_up(given, why),
@@ -163,8 +165,9 @@ impl Call<'_> {
             return Ok(Err(Unrecorded::OutputIsInput(both.to_owned())));
         }
         observations.extend(inputs);
-        Ok(Snapshot::take(&self.candidates, &mut scene)
-            .and_then(|words| Ok(Before { observations, words, places: self.places()? })))
+        Ok(Snapshot::take(&self.candidates, &mut scene).and_then(|words| {
+            Ok(Before { observations, words, places: self.places()?, depfile: self.depfile_before() })
+        }))
     }
 
     fn capture(&self, given: Given, run: &Spooling) -> Result<Captured, Error> {

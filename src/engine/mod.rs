@@ -6,6 +6,7 @@
 
 mod age;
 mod behind;
+mod depfile;
 mod hit;
 mod learned;
 mod left;
@@ -110,6 +111,8 @@ pub struct Request<'a> {
     pub inherited: &'a Inherited,
     /// The clock.
     pub now: &'a dyn Fn() -> Timestamp,
+    /// The clock by which the kernel stamps files.
+    pub stamp: &'a dyn Fn() -> Timestamp,
     /// The keys that calls above this one are running (`MEMO_HELD`), separated by colons.
     pub held: Option<&'a OsStr>,
 }

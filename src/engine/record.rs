@@ -20,6 +20,7 @@ use crate::store::verdict::Verdict;
 use crate::store::{Commit, NotCommitted};
 use crate::sys::process::Ended;
 
+use super::depfile::Told;
 use super::left::{Left, Places};
 use super::miss::{Before, Spooling};
 use super::standard_input::How;
@@ -96,7 +97,9 @@ impl Call<'_> {
         }
         let mut observations = before.observations;
         observations.extend(settled.observations.iter().cloned());
-        Ok(Ok(Sound { key, status, taken, observations, settled, places: before.places }))
+        let mut told = self.read_depfile(before.depfile, &observations, &settled, &mut scene)?;
+        observations.extend(told.iter_mut().flat_map(|told| std::mem::take(&mut told.observations)));
+        Ok(Ok(Sound { key, status, taken, observations, settled, places: before.places, told }))
     }
 
     fn commit(
@@ -108,7 +111,7 @@ impl Call<'_> {
         temporary: Option<&Temporary>,
         generation: u64,
     ) -> Result<(), Unrecorded> {
-        let Sound { key, status, taken, observations, settled, places } = sound;
+        let Sound { key, status, taken, observations, settled, places, told } = sound;
         let now = (self.request.now)();
         let (transcript, file) = keep_transcript(transcript, lease.as_mut(), temporary)?;
         let path = self.store.lease_path(&key);
@@ -118,6 +121,7 @@ impl Call<'_> {
             Some(_) => None,
             None => match self.late_lease(&key)? {
                 Late::Lease(lease) => Some(lease),
+                Late::Unlocked => None,
                 Late::Answered => return Ok(()),
             },
         };
@@ -128,6 +132,12 @@ impl Call<'_> {
         for path in undeclared.iter().take(MOST_NAMED) {
             self.ui
                 .verbose(format_args!("not restored on a hit: `{}`, which is not declared", path.display()));
+        }
+        if let (Some(told), Some(depfile)) = (told, &self.request.action.depfile) {
+            let stored = outputs.iter().find(|output| output.path == *depfile);
+            if !stored.is_some_and(|output| told.is(&output.content)) {
+                return Err(Unrecorded::InputChangedMeanwhile(depfile.clone()));
+            }
         }
         fault::point("miss.outputs");
         let outcome = Outcome {
@@ -164,6 +174,7 @@ impl Call<'_> {
                 Ok(if answered { Late::Answered } else { Late::Lease(lease) })
             }
             Ok(Taken::Held(_)) => Err(Unrecorded::SameKey),
+            Ok(Taken::NoLocks) => Ok(Late::Unlocked),
             Err(trouble) => Err(Unrecorded::Store(trouble.to_string())),
         }
     }
@@ -207,6 +218,7 @@ struct Sound {
     observations: Vec<Observation>,
     settled: Settled,
     places: Places,
+    told: Option<Told>,
 }
 
 /// Returns the exit status of a run that says something about the command.
@@ -273,6 +285,8 @@ fn conclude(lease: &mut Lease, verdict: Verdict, transcript: &Spooled) {
 
 enum Late {
     Lease(Lease),
+    /// The file system has no locks.
+    Unlocked,
     /// Somebody recorded the same meanwhile.
     Answered,
 }

@@ -29,6 +29,8 @@ const MOST_VOIDS: usize = 2;
 pub(super) enum Turn {
     /// It is ours.
     Run(Lease),
+    /// Nobody can have it: run and record, as others may do at the same time.
+    Unlocked,
     /// Somebody else's run is the answer.
     Answered(Result<Exit, Error>),
     /// Run, but alone.
@@ -62,6 +64,7 @@ impl Call<'_> {
                     return Turn::Run(lease);
                 }
                 Ok(Taken::Held(waiter)) => waiter,
+                Ok(Taken::NoLocks) => return Turn::Unlocked,
                 Err(trouble) => return Turn::Alone(Unrecorded::Store(trouble.to_string())),
             };
             if let Err(alone) = self.wait_for(&waiter, inside) {

@@ -48,6 +48,7 @@ impl Blobs {
         let metadata = file.metadata().map_err(|_| BadBlob::Gone(*digest))?;
         let sound = metadata.is_file()
             && metadata.len() == length
+            && fault::failure("blob.read").is_ok()
             && Digest::of_file(&file, length).is_ok_and(|found| found == *digest);
         if sound { Ok(file) } else { Err(BadBlob::Damaged(*digest)) }
     }

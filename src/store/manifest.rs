@@ -26,6 +26,8 @@ use crate::action::scene::Scene;
 
 /// What a manifest begins with; the number is the format's.
 const MAGIC: &[u8; 8] = b"memoMAN2";
+/// The number of the format.
+pub(super) const NUMBER: u64 = (MAGIC[7] - b'0') as u64;
 /// How many outcomes are kept under one key: enough for branches to be switched and loops over
 /// parameters to be repeated.
 pub const MOST_OUTCOMES: usize = 256;

@@ -82,6 +82,16 @@ pub fn touch(path: &Path) -> io::Result<()> {
     Ok(rustix::fs::utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW)?)
 }
 
+/// Returns the earliest time that the kernel gives a file that is written from now on, in ns since 1970.
+///
+/// It is the clock's at the last tick: CLOCK_REALTIME_COARSE, from which inode times are taken
+/// (ktime_get_coarse_real_ts64). Since Linux 6.13 they may be finer
+/// (Documentation/filesystems/multigrain-ts.rst): later than this, never earlier.
+pub fn stamp() -> i64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);
+    time.tv_sec.saturating_mul(1_000_000_000).saturating_add(time.tv_nsec)
+}
+
 /// The file systems memo tells apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileSystem {

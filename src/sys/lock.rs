@@ -62,6 +62,18 @@ fn set_byte(file: &File, byte: u64, kind: libc::c_int) -> io::Result<()> {
     if failed { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
+/// Returns whether a file can get a lock of the other kind (fcntl(2)), or could if nobody else had one. The file
+/// must be one on which this process has no such lock: closing it drops all of them.
+pub fn has_record_locks(file: &File) -> bool {
+    let tried = rustix::fs::fcntl_lock(file, rustix::fs::FlockOperation::NonBlockingLockShared);
+    tried.is_ok() || matches!(tried, Err(rustix::io::Errno::ACCESS | rustix::io::Errno::AGAIN))
+}
+
+/// Returns whether an error says that the file system has no locks.
+pub fn is_without_locks(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::ENOLCK) || super::file::is_unsupported(error)
+}
+
 fn within(file: &File, operation: i32, limit: Duration) -> io::Result<bool> {
     let signal = cutting_signal();
     // SAFETY: all zero is a valid `sigaction`. Without SA_RESTART the handler, which does nothing, makes

@@ -559,3 +559,16 @@ mod automatic {
         assert!(!sandbox.path("o").exists());
     }
 }
+
+#[test]
+fn a_file_that_a_word_named_does_not_bring_its_directory_back() {
+    let sandbox = Sandbox::new();
+    sandbox.ok("mkdir out; memo -- puppet write out/x 1; rm -r out");
+    let without = sandbox.run("puppet write out/x 1");
+    assert_ne!(without.code, 0);
+    let ran = sandbox.run("memo -v -- puppet write out/x 1");
+    assert_eq!(ran.code, without.code, "the command runs, and fails as it does without memo");
+    assert!(ran.stderr.contains("input-gone: `out`"), "{}", ran.stderr);
+    sandbox.ok("memo -o new/x -- sh -c 'mkdir -p new; echo a > new/x'; rm -r new");
+    sandbox.ok("memo --only-cached -o new/x -- sh -c 'mkdir -p new; echo a > new/x'; test -s new/x");
+}

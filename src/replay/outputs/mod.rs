@@ -47,6 +47,9 @@ pub enum Refused {
     /// Something is there that no run of memo's is known to have made.
     #[error("`{}` is in the way", .0.display())]
     InTheWay(PathBuf),
+    /// A file that was made beside others: their directory is not there, and a run would not make it.
+    #[error("there is no directory `{}`", .0.display())]
+    NoDirectory(PathBuf),
     /// The system will not.
     #[error("cannot restore `{}`: {source}", path.display())]
     Io {

@@ -207,6 +207,9 @@ impl<'a> Plan<'a> {
                 // It was observed with this very content a moment ago.
                 return Err(io(io::ErrorKind::NotFound.into()));
             }
+            if output.kind == OutputKind::Automatic && !self.has_directory(&at)? {
+                return Err(Refused::NoDirectory(parent(&output.path).to_owned()));
+            }
             self.make_way(&at);
             if output.content == Content::Directory {
                 self.make(at, mode);
@@ -255,6 +258,12 @@ impl<'a> Plan<'a> {
             Err(error) if is_absent(&error) => Ok(None),
             Err(source) => Err(Refused::Io { path: output.path.clone(), source }),
         }
+    }
+
+    /// Returns whether the directory of a name is there, or will be.
+    fn has_directory(&mut self, at: &At) -> Result<bool, Refused> {
+        let in_the_way = |_| Refused::InTheWay(at.path.clone());
+        Ok(self.is_below_made(at) || self.ways.directory(&self.grounds, at).map_err(in_the_way)?.is_some())
     }
 
     /// Plans the directories on the way to a name that are not there.

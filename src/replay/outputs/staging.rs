@@ -4,7 +4,7 @@
 //! removed) has it in a directory beside the outputs, `.memo-...`, which is noted in the store before it is
 //! made: if memo is killed, the next restore at this place or gc removes it.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{File, Permissions};
 use std::io::{self, Seek, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -119,6 +119,17 @@ impl Staging {
         source.fill(&mut file)?;
         Ok(New::Named(name))
     }
+}
+
+/// Copies a file that cannot get a name (without /proc, in some containers) to one that has it.
+///
+/// # Errors
+/// Those of open(2) and write(2).
+pub(super) fn copy(mut file: &File, to: &Directory, name: &OsStr) -> io::Result<()> {
+    let mut copy = to.create(name)?;
+    file.rewind()?;
+    io::copy(&mut file, &mut copy)?;
+    copy.set_permissions(file.metadata()?.permissions())
 }
 
 /// Returns the directory that a directory is in, when both are on one file system.

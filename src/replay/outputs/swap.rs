@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::Refused;
 use super::ground::{At, Ground, Ways};
-use super::staging::New;
+use super::staging::{New, copy};
 use crate::action::identity::{FileKind, Identity};
 use crate::fault;
 use crate::store::restores::Held;
@@ -88,7 +88,7 @@ impl Staged {
         Ok(())
     }
 
-    fn take(&self, step: Step, ways: &mut Ways, undo: &mut Vec<Undo>) -> io::Result<()> {
+    fn take(&mut self, step: Step, ways: &mut Ways, undo: &mut Vec<Undo>) -> io::Result<()> {
         let directory = ways.at(&self.grounds, step.at())?;
         match step {
             Step::Remove { at, was, kept } => {
@@ -111,7 +111,18 @@ impl Staged {
             }
             Step::Put { at, new, over: None } => {
                 match new {
-                    New::Unnamed(file) => directory.give_name(&file, at.name())?,
+                    New::Unnamed(file) => {
+                        if let Err(error) = directory.give_name(&file, at.name()) {
+                            if error.kind() == io::ErrorKind::AlreadyExists {
+                                return Err(error);
+                            }
+                            let Ground { directory: ground, staging, .. } = &mut self.grounds[at.ground];
+                            let name = staging.fresh();
+                            let staging = staging.directory(ground, &mut self.held)?;
+                            copy(&file, staging, &name)?;
+                            staging.move_new(&name, directory, at.name())?;
+                        }
+                    }
                     New::Named(name) => {
                         self.grounds[at.ground].staging.opened()?.move_new(&name, directory, at.name())?;
                     }
@@ -122,7 +133,9 @@ impl Staged {
             Step::Put { at, new, over: Some((was, kept)) } => {
                 let staging = self.grounds[at.ground].staging.opened()?;
                 match new {
-                    New::Unnamed(file) => staging.give_name(&file, &kept)?,
+                    New::Unnamed(file) => {
+                        staging.give_name(&file, &kept).or_else(|_| copy(&file, staging, &kept))?;
+                    }
                     New::Named(name) => staging.move_new(&name, staging, &kept)?,
                     New::Link(text) => staging.make_link(&text, &kept)?,
                 }

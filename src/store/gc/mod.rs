@@ -29,6 +29,7 @@ use std::time::{Duration, Instant};
 use super::generation::Generation;
 use super::index::Index;
 use super::location::Trouble;
+use super::lock::Tried;
 use super::outcome::OutcomeId;
 use super::usage::Usage;
 use super::{Store, clear, lock};
@@ -238,7 +239,8 @@ fn a_little(
     left: &dyn Fn() -> bool,
 ) -> Result<bool, Trouble> {
     let file = lock_file(store)?;
-    if file.try_lock().is_err() {
+    // Where there are no locks, SQLite's transactions keep two of them apart.
+    if !matches!(lock::try_exclusive(&file), Ok(Tried::Locked | Tried::NoLocks)) {
         return Ok(false);
     }
     fault::point("gc.locked");

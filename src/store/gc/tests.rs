@@ -290,6 +290,35 @@ fn a_journal_is_folded_piece_by_piece() {
 }
 
 #[test]
+fn a_directory_is_taken_in_piece_by_piece() {
+    let fixture = Fixture::new();
+    for number in 0..100 {
+        let mut name = [7; 32];
+        name[31] = number;
+        let outcome = outcome(&["a"], number.into());
+        let commit =
+            crate::store::Commit { outcome, observations: Vec::new(), transcript: None, undeclared: false };
+        fixture.store.commit(&ActionKey::from_bytes(name), commit, None, 0, NOW).unwrap();
+    }
+    let mut pieces = 0;
+    let entries = || {
+        let mut index = Index::open_as_it_is(&fixture.store, NOW).unwrap();
+        (index.is_whole().unwrap(), index.total().unwrap().entries)
+    };
+    while !entries().0 {
+        let asked = std::cell::Cell::new(0);
+        // Time to begin, but not for more than what is done between two looks at the clock.
+        let left = || asked.replace(asked.get() + 1) == 0;
+        a_little(&fixture.store, NOW, ROOM, None, &left).unwrap();
+        pieces += 1;
+        assert!(pieces < 20, "{:?}", entries());
+        assert!(entries().1 >= (32 * pieces).min(100), "{:?}", entries());
+    }
+    assert!(pieces > 3);
+    assert_eq!(entries(), (true, 100));
+}
+
+#[test]
 fn one_that_finds_another_at_work_leaves_it_to_that() {
     let fixture = Fixture::new();
     fixture.record(1, &["a"], 1);
@@ -343,7 +372,7 @@ fn measure_gc() {
     let mut steps = 0;
     while !measure(&mut fixture, "building the index", ROOM, &mut times) {
         steps += 1;
-        assert!(steps < 1000);
+        assert!(steps < 10_000);
     }
     let begun = Instant::now();
     let total = Index::open(&fixture.store, NOW).unwrap().disk().unwrap();

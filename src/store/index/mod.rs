@@ -40,6 +40,7 @@ mod shards;
 pub(crate) mod tests;
 
 use std::path::Path;
+use std::time::Duration;
 
 use rusqlite::Connection;
 
@@ -133,6 +134,11 @@ impl<'a> Index<'a> {
         Self::in_memory(store, Some(&path), now).map_err(|fault| trouble(store, fault))
     }
 
+    /// Returns a copy of the index in memory, brought up to the files: on disk nothing changes.
+    pub(super) fn to_look_at(store: &'a Store, now: Timestamp) -> Result<Self, Trouble> {
+        Self::in_memory(store, Some(&path(store)), now).map_err(|fault| trouble(store, fault))
+    }
+
     /// Returns an index in memory, built from the store's files alone.
     pub(super) fn anew(store: &'a Store, now: Timestamp) -> Result<Self, Trouble> {
         Self::in_memory(store, None, now).map_err(|fault| trouble(store, fault))
@@ -224,12 +230,13 @@ impl<'a> Index<'a> {
     pub(super) fn open_as_it_is(store: &'a Store, now: Timestamp) -> Result<Self, Trouble> {
         let path = path(store);
         let before = schema::identity(&path);
-        let opened = match schema::open(&path) {
-            Err(Fault::Damaged(_)) if schema::discard(&path, before).is_ok() => schema::open(&path),
+        let opened = match schema::open_within(&path, Duration::ZERO) {
+            Err(Fault::Damaged(_)) if schema::discard(&path, before).is_ok() => {
+                schema::open_within(&path, Duration::ZERO)
+            }
             opened => opened,
         };
         let connection = opened.map_err(|fault| trouble(store, fault))?;
-        connection.busy_timeout(std::time::Duration::ZERO).map_err(|error| trouble(store, error.into()))?;
         Ok(Self { store, now, connection, file: schema::identity(&path) })
     }
 
