@@ -46,6 +46,7 @@ need() {
 }
 need cargo 'install Rust'
 need hyperfine '`apt-get install hyperfine`, or `cargo install hyperfine --locked`'
+need strace '`apt-get install strace`'
 need b3sum '`apt-get install b3sum`, or `cargo install b3sum --locked`'
 need bkt "\`cargo install bkt --locked --version $BKT_VERSION\`"
 [ "$missing" = 0 ] || exit 2
@@ -77,7 +78,7 @@ cp "$memo" "$work/memo"
 memo=$work/memo
 
 hyperfine=$(command -v hyperfine) b3sum=$(command -v b3sum) bkt=$(command -v bkt)
-misses=$repository/bench/misses.sh
+misses=$repository/bench/misses.sh at_once=$repository/bench/at-once.sh
 # Linked as memo is.
 read -ra flags <<<"${RUSTFLAGS--C target-feature=+crt-static -C relocation-model=static}"
 for program in stat peak; do
@@ -104,6 +105,8 @@ head -c 200000000 /dev/urandom >large
 head -c "$GB" /dev/urandom >gigabyte
 mkdir many
 (cd many && seq -w 1000 | while read -r number; do echo "$number" >"file$number"; done)
+mkdir small
+(cd small && seq -w 10000 | while read -r number; do echo "$number" >"file$number"; done)
 printf 'many/%s\n' $(seq -f 'file%04g' 1000) >list
 # Younger files are hashed at every call: their times cannot be trusted yet.
 sleep 3
@@ -221,14 +224,40 @@ MEMO_DIR=$work/stream ./peak peak-kib "$memo" $stream | "$cat" >/dev/null
 rm -rf stream
 judge 'memory of memo in that miss, MiB' 16 "$(middle %.1f 0.0009765625 <peak-kib)" ''
 
+# An old file's digest is remembered for all commands; that of one which has just been written is not.
 row 'run of `true` with a new input of 1 GB : `b3sum`' 1.20 7 1 \
-    "$memo --refresh -i gigabyte true" "$b3sum gigabyte"
+    "$memo --refresh -i gigabyte true" "$b3sum gigabyte" "$MEMO_DIR" "$MEMO_DIR" 'touch gigabyte' 'touch gigabyte'
 
 copying=(-o restored cp --reflink=never gigabyte restored)
 must_hit "$work/copies" "${copying[@]}"
 row 'output file of 1 GB put back : `cp --reflink=never`' 2.20 5 1 \
     "$memo ${copying[*]}" "cp --reflink=never gigabyte copied" \
     "$work/copies" "$work/copies" "rm -f restored copied" "rm -f restored copied"
+
+# A directory is no output yet: each of the files is declared. The command makes room for itself, as `cp -a` has.
+mapfile -t declared < <(seq -f '-o=again/file%05g' 10000)
+mkdir again
+must_hit "$work/copies" "${declared[@]}" sh -c 'cp -a small/. again'
+printf '#!/bin/sh\nexec %s %s sh -c "cp -a small/. again"\n' "$memo" "${declared[*]}" >restore
+chmod +x restore
+row '10 000 small output files put back : `cp -a`' 2.00 3 1 "$work/restore" 'cp -a small/. again' \
+    "$work/copies" "$work/copies" "sh -c 'rm -rf again; mkdir again'" "sh -c 'rm -rf again; mkdir again'"
+rm -rf again
+
+# --- Many at once -----------------------------------------------------------------------------------
+
+row '50 hits of 12 bytes at once : 50 `cat` of them' 1.00 10 10 "$at_once 50 $hit" "$at_once 50 $cat twelve"
+# A lock that is asked for with LOCK_NB is never waited for; F_SETLKW and F_OFD_SETLKW wait.
+length=$(wc -c <"$MEMO_DIR/journal")
+# shellcheck disable=SC2086 # The command's words are to be split.
+strace -f -qq -e trace=flock,fcntl,futex -o calls "$at_once" 50 $hit
+[ "$(grep -c 'flock(.*LOCK_NB' calls)" -ge 50 ] || die 'the locks of 50 hits were not seen'
+judge 'calls of 50 hits at once that can wait for a lock' 0 \
+    "$(awk '/flock\(/ && !/LOCK_NB|LOCK_UN/ || /SETLKW/ || /futex\(.*WAIT/ { n++ } END { print n + 0 }' calls)" ''
+judge '50 hits at once that left no record' 0 "$((50 - ($(wc -c <"$MEMO_DIR/journal") - length) / 96))" ''
+# shellcheck disable=SC2016 # It is the command's shell that is to count.
+"$at_once" 50 "$memo" sh -c 'echo >>counted; sleep 0.5; echo done'
+judge 'runs for 50 identical misses at once' 1 "$(wc -l <counted)" ''
 
 # --- Results ----------------------------------------------------------------------------------------
 

@@ -22,6 +22,9 @@ _memo() {
             memo,completions)
                 cmd="memo__subcmd__completions"
                 ;;
+            memo,config)
+                cmd="memo__subcmd__config"
+                ;;
             memo,doctor)
                 cmd="memo__subcmd__doctor"
                 ;;
@@ -34,6 +37,9 @@ _memo() {
             memo,run)
                 cmd="memo__subcmd__run"
                 ;;
+            memo,stats)
+                cmd="memo__subcmd__stats"
+                ;;
             *)
                 ;;
         esac
@@ -41,7 +47,7 @@ _memo() {
 
     case "${cmd}" in
         memo)
-            opts="-i -e -k -n -o -g -v -q -h -V --input --env --key --key-cmd --stdin --no-cwd --root --no-auto --no-exe --output --cache-exit --group --ttl --refresh --only-cached --verbose --quiet --help --version run ls clear gc doctor completions"
+            opts="-i -e -k -n -o -g -v -q -h -V --input --env --key --key-cmd --stdin --no-cwd --root --no-auto --no-exe --output --strict --cache-exit --group --ttl --stale --check --refresh --only-cached --max-entries --max-size --verbose --quiet --help --version run ls clear stats gc doctor config completions"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -137,6 +143,34 @@ _memo() {
                     fi
                     return 0
                     ;;
+                --stale)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --check)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --max-entries)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --max-size)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -145,7 +179,7 @@ _memo() {
             return 0
             ;;
         memo__subcmd__clear)
-            opts="-g -y -h --group --older-than --yes --dry-run --help"
+            opts="-g -y -h --group --older-than --root --yes --dry-run --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -163,6 +197,13 @@ _memo() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --root)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -172,6 +213,20 @@ _memo() {
             ;;
         memo__subcmd__completions)
             opts="-h --help bash elvish fish powershell zsh"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        memo__subcmd__config)
+            opts="-h --json --path --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -243,7 +298,7 @@ _memo() {
             return 0
             ;;
         memo__subcmd__run)
-            opts="-i -e -k -n -o -g -v -q -h --input --env --key --key-cmd --stdin --no-cwd --root --no-auto --no-exe --output --cache-exit --group --ttl --refresh --only-cached --verbose --quiet --help"
+            opts="-i -e -k -n -o -g -v -q -h --input --env --key --key-cmd --stdin --no-cwd --root --no-auto --no-exe --output --strict --cache-exit --group --ttl --stale --check --refresh --only-cached --max-entries --max-size --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -339,6 +394,60 @@ _memo() {
                     fi
                     return 0
                     ;;
+                --stale)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --check)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --max-entries)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --max-size)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        memo__subcmd__stats)
+            opts="-g -h --since --group --json --zero --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --group)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -g)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -360,9 +469,9 @@ _memo_or_command() {
         elif [[ $word == -- ]]; then
             ((i++))
             break
-        elif [[ " -i --input -e --env -k --key --key-cmd --stdin --root -o --output --cache-exit -g --group --ttl " == *" $word "* ]]; then
+        elif [[ " -i --input -e --env -k --key --key-cmd --stdin --root -o --output --cache-exit -g --group --ttl --stale --check --max-entries --max-size " == *" $word "* ]]; then
             ((i++))
-        elif [[ $i -eq 1 && " ls clear gc doctor completions " == *" $word "* ]]; then
+        elif [[ $i -eq 1 && " ls clear stats gc doctor config completions " == *" $word "* ]]; then
             _memo "$@"
             return
         elif [[ $word != -* && ! ($i -eq 1 && $word == run) ]]; then
@@ -379,7 +488,7 @@ _memo_or_command() {
         mapfile -t COMPREPLY < <(compgen -c -- "$2")
     fi
     if ((COMP_CWORD == 1)); then
-        COMPREPLY+=($(compgen -W "run ls clear gc doctor completions" -- "$2"))
+        COMPREPLY+=($(compgen -W "run ls clear stats gc doctor config completions" -- "$2"))
     fi
 }
 complete -F _memo_or_command -o bashdefault -o default memo

@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_memo_global_optspecs
-    string join \n i/input= e/env= k/key= key-cmd= stdin= n no-cwd root= no-auto no-exe o/output= cache-exit= g/group= ttl= refresh only-cached v/verbose q/quiet h/help V/version
+    string join \n i/input= e/env= k/key= key-cmd= stdin= n no-cwd root= no-auto no-exe o/output= strict cache-exit= g/group= ttl= stale= check= refresh only-cached max-entries= max-size= v/verbose q/quiet h/help V/version
 end
 
 function __fish_memo_needs_command
@@ -31,14 +31,19 @@ complete -c memo -n "__fish_memo_needs_command" -l key-cmd -d 'Hash what this sh
 complete -c memo -n "__fish_memo_needs_command" -l stdin -d 'Hash stdin, or give the command none' -r -f -a "auto\t'Hash it'
 none\t'Give none'"
 complete -c memo -n "__fish_memo_needs_command" -l root -d 'Share results between checkouts: paths below DIR are kept relative to it' -r -f -a "(__fish_complete_directories)"
-complete -c memo -n "__fish_memo_needs_command" -s o -l output -d 'Store this output file, and put it back on a hit' -r -F
+complete -c memo -n "__fish_memo_needs_command" -s o -l output -d 'Store this output file, directory or glob, and put it back on a hit' -r -F
 complete -c memo -n "__fish_memo_needs_command" -l cache-exit -d 'Exit statuses that are kept, such as 0,1 or 0-3' -r -f
 complete -c memo -n "__fish_memo_needs_command" -s g -l group -d 'The group for ls and clear, instead of the program\'s name' -r -f
 complete -c memo -n "__fish_memo_needs_command" -l ttl -d 'Run again when the result is this old: 90, 15m, 1d12h, none' -r -f
+complete -c memo -n "__fish_memo_needs_command" -l stale -d 'Refresh behind when the result is this old, and answer with it meanwhile: 0, 30s, 10m' -r -f
+complete -c memo -n "__fish_memo_needs_command" -l check -d 'Run again when this shell command fails; it runs before a result is reused' -r -f
+complete -c memo -n "__fish_memo_needs_command" -l max-entries -d 'Keep so many results of the group, those used last' -r -f
+complete -c memo -n "__fish_memo_needs_command" -l max-size -d 'Keep the store no larger than this: 500M, 2GiB' -r -f
 complete -c memo -n "__fish_memo_needs_command" -s n -d 'Give the command /dev/null as stdin; the same as --stdin none'
 complete -c memo -n "__fish_memo_needs_command" -l no-cwd -d 'Share results between working directories'
 complete -c memo -n "__fish_memo_needs_command" -l no-auto -d 'Do not look at the files and directories that words of the command name'
 complete -c memo -n "__fish_memo_needs_command" -l no-exe -d 'Do not hash the program and its interpreter'
+complete -c memo -n "__fish_memo_needs_command" -l strict -d 'Do not keep a run that leaves other new files beside its declared outputs'
 complete -c memo -n "__fish_memo_needs_command" -l refresh -d 'Run in any case, and replace what is stored'
 complete -c memo -n "__fish_memo_needs_command" -l only-cached -d 'Do not run: exit 75 when nothing is stored'
 complete -c memo -n "__fish_memo_needs_command" -s v -l verbose -d 'Say hit or miss, and why'
@@ -48,8 +53,10 @@ complete -c memo -n "__fish_memo_needs_command" -s V -l version -d 'Print versio
 complete -c memo -n "__fish_memo_needs_command" -f -a "run" -d 'Run a command, or replay it'
 complete -c memo -n "__fish_memo_needs_command" -f -a "ls" -d 'List what is recorded'
 complete -c memo -n "__fish_memo_needs_command" -f -a "clear" -d 'Remove what is recorded'
+complete -c memo -n "__fish_memo_needs_command" -f -a "stats" -d 'Say how often memo answered, and what that saved'
 complete -c memo -n "__fish_memo_needs_command" -f -a "gc" -d 'Remove what is too much, and what nothing needs'
 complete -c memo -n "__fish_memo_needs_command" -f -a "doctor" -d 'Look for damage in the store'
+complete -c memo -n "__fish_memo_needs_command" -f -a "config" -d 'Print what is configured, and where each value comes from'
 complete -c memo -n "__fish_memo_needs_command" -f -a "completions" -d 'Print completions for a shell'
 complete -c memo -n "__fish_memo_using_subcommand run" -s i -l input -d 'Hash this file, glob or directory too' -r -F
 complete -c memo -n "__fish_memo_using_subcommand run" -s e -l env -d 'Hash this environment variable too' -r -f
@@ -58,14 +65,19 @@ complete -c memo -n "__fish_memo_using_subcommand run" -l key-cmd -d 'Hash what 
 complete -c memo -n "__fish_memo_using_subcommand run" -l stdin -d 'Hash stdin, or give the command none' -r -f -a "auto\t'Hash it'
 none\t'Give none'"
 complete -c memo -n "__fish_memo_using_subcommand run" -l root -d 'Share results between checkouts: paths below DIR are kept relative to it' -r -f -a "(__fish_complete_directories)"
-complete -c memo -n "__fish_memo_using_subcommand run" -s o -l output -d 'Store this output file, and put it back on a hit' -r -F
+complete -c memo -n "__fish_memo_using_subcommand run" -s o -l output -d 'Store this output file, directory or glob, and put it back on a hit' -r -F
 complete -c memo -n "__fish_memo_using_subcommand run" -l cache-exit -d 'Exit statuses that are kept, such as 0,1 or 0-3' -r -f
 complete -c memo -n "__fish_memo_using_subcommand run" -s g -l group -d 'The group for ls and clear, instead of the program\'s name' -r -f
 complete -c memo -n "__fish_memo_using_subcommand run" -l ttl -d 'Run again when the result is this old: 90, 15m, 1d12h, none' -r -f
+complete -c memo -n "__fish_memo_using_subcommand run" -l stale -d 'Refresh behind when the result is this old, and answer with it meanwhile: 0, 30s, 10m' -r -f
+complete -c memo -n "__fish_memo_using_subcommand run" -l check -d 'Run again when this shell command fails; it runs before a result is reused' -r -f
+complete -c memo -n "__fish_memo_using_subcommand run" -l max-entries -d 'Keep so many results of the group, those used last' -r -f
+complete -c memo -n "__fish_memo_using_subcommand run" -l max-size -d 'Keep the store no larger than this: 500M, 2GiB' -r -f
 complete -c memo -n "__fish_memo_using_subcommand run" -s n -d 'Give the command /dev/null as stdin; the same as --stdin none'
 complete -c memo -n "__fish_memo_using_subcommand run" -l no-cwd -d 'Share results between working directories'
 complete -c memo -n "__fish_memo_using_subcommand run" -l no-auto -d 'Do not look at the files and directories that words of the command name'
 complete -c memo -n "__fish_memo_using_subcommand run" -l no-exe -d 'Do not hash the program and its interpreter'
+complete -c memo -n "__fish_memo_using_subcommand run" -l strict -d 'Do not keep a run that leaves other new files beside its declared outputs'
 complete -c memo -n "__fish_memo_using_subcommand run" -l refresh -d 'Run in any case, and replace what is stored'
 complete -c memo -n "__fish_memo_using_subcommand run" -l only-cached -d 'Do not run: exit 75 when nothing is stored'
 complete -c memo -n "__fish_memo_using_subcommand run" -s v -l verbose -d 'Say hit or miss, and why'
@@ -83,14 +95,23 @@ complete -c memo -n "__fish_memo_using_subcommand ls" -l json -d 'Print one JSON
 complete -c memo -n "__fish_memo_using_subcommand ls" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c memo -n "__fish_memo_using_subcommand clear" -s g -l group -d 'Remove only of this group' -r
 complete -c memo -n "__fish_memo_using_subcommand clear" -l older-than -d 'Remove only what was recorded longer ago' -r
+complete -c memo -n "__fish_memo_using_subcommand clear" -l root -d 'Of the command after --, what was recorded with this --root' -r -f -a "(__fish_complete_directories)"
 complete -c memo -n "__fish_memo_using_subcommand clear" -s y -l yes -d 'Do not ask'
 complete -c memo -n "__fish_memo_using_subcommand clear" -l dry-run -d 'Only say what would be removed'
 complete -c memo -n "__fish_memo_using_subcommand clear" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c memo -n "__fish_memo_using_subcommand stats" -l since -d 'Count only from then on: 1h, 7d, 2026-01-31, 2026-01-31T12:00Z' -r
+complete -c memo -n "__fish_memo_using_subcommand stats" -s g -l group -d 'Count only this group' -r
+complete -c memo -n "__fish_memo_using_subcommand stats" -l json -d 'Print one JSON object'
+complete -c memo -n "__fish_memo_using_subcommand stats" -l zero -d 'Begin to count anew, and print nothing'
+complete -c memo -n "__fish_memo_using_subcommand stats" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c memo -n "__fish_memo_using_subcommand gc" -l max-size -d 'Make the store no larger than this, this time: 500M, 2GiB' -r
 complete -c memo -n "__fish_memo_using_subcommand gc" -l dry-run -d 'Only say what would be removed'
 complete -c memo -n "__fish_memo_using_subcommand gc" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c memo -n "__fish_memo_using_subcommand doctor" -l fix -d 'Set it right'
 complete -c memo -n "__fish_memo_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c memo -n "__fish_memo_using_subcommand config" -l json -d 'One JSON object for each key, and for each rule'
+complete -c memo -n "__fish_memo_using_subcommand config" -l path -d 'Print where your own file is, whether it is there or not'
+complete -c memo -n "__fish_memo_using_subcommand config" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c memo -n "__fish_memo_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
 
 # Options and subcommands are memo's; from the first other word on it is a command, completed as its own.
@@ -112,5 +133,5 @@ function __fish_memo_command_line
     end
     complete --do-complete=(string join ' ' -- (string escape -- $argv) (commandline -ct) | string collect)
 end
-complete -c memo -x -n 'not __fish_memo_using_subcommand ls clear gc doctor completions' -a '(__fish_memo_command_line)'
+complete -c memo -x -n 'not __fish_memo_using_subcommand ls clear stats gc doctor config completions' -a '(__fish_memo_command_line)'
 complete -c memo -x -n '__fish_memo_using_subcommand completions' -a 'bash elvish fish powershell zsh'

@@ -10,6 +10,7 @@ use super::digest::Digest;
 use super::environment::Chosen;
 use super::input::Inputs;
 use super::name::Name;
+use super::output::Outputs;
 
 /// The format of the encoding. A change to what goes in, or how, changes this name.
 const FORMAT: &str = "memo-action/1";
@@ -114,7 +115,7 @@ pub struct Action {
     /// `-i`. As typed in the key, unless the name begins with `_`; content in the manifest.
     pub inputs: Inputs,
     /// `-o`. As typed in the key: an outcome without the output cannot answer.
-    pub outputs: Vec<PathBuf>,
+    pub outputs: Outputs,
     /// Whether words are looked at as file names. In the key.
     pub auto: bool,
     /// Whether stdout and stderr are one. In the key.
@@ -161,10 +162,7 @@ impl Action {
             canon.bytes(name.as_str().as_bytes()).bytes(digest.as_bytes());
         }
         canon.tag("inputs").list(self.inputs.key_texts().iter().map(Vec::as_slice));
-        let mut outputs: Vec<_> = self.outputs.iter().map(|output| path(output)).collect();
-        outputs.sort_unstable();
-        outputs.dedup();
-        canon.tag("outputs").list(outputs.into_iter());
+        canon.tag("outputs").list(self.outputs.key_texts().into_iter());
         canon.tag("auto").number(u64::from(self.auto));
         canon.tag("closed").number(u64::from(self.closed[0]) | u64::from(self.closed[1]) << 1);
         Keys { canon, streams: self.streams }
@@ -275,7 +273,7 @@ mod tests {
             texts: vec![(None, "t".into()), (Name::new("n"), "u".into()), (Name::new("_n"), "v".into())],
             key_commands: vec![(Name::new("c").unwrap(), Digest::of(b"out"))],
             inputs: Inputs::parse(&["b".into(), "./a".into(), "!*.o".into(), "_i=c".into()]),
-            outputs: vec!["y".into(), "x".into()],
+            outputs: Outputs::parse(["y", "x"].map(std::ffi::OsStr::new)),
             auto: true,
             streams: Streams::Separate,
             closed: [false, true],
@@ -375,7 +373,9 @@ mod tests {
                 inputs: Inputs::parse(
                     &self.some(2, |g| g.pick(&["a", "./a", "b", "n=a", "_n=a", "!a", "a/"]).into()),
                 ),
-                outputs: self.some(2, |g| g.pick(&paths).into()),
+                outputs: Outputs::parse(
+                    self.some(2, |g| g.pick(&paths)).into_iter().map(std::ffi::OsStr::new),
+                ),
                 auto: self.below(2) == 0,
                 streams: self.pick(&[Streams::Separate, Streams::Merged]),
                 closed: [self.below(2) == 0, self.below(2) == 0],
@@ -403,7 +403,8 @@ mod tests {
         let key_commands: Vec<_> =
             action.key_commands.iter().filter(|(name, _)| hashed(name)).cloned().collect();
         let inputs: BTreeSet<Vec<u8>> = action.inputs.key_texts().into_iter().collect();
-        let outputs: BTreeSet<PathBuf> = action.outputs.iter().cloned().collect();
+        let outputs: BTreeSet<PathBuf> =
+            action.outputs.iter().map(|declared| declared.place.clone()).collect();
         let rooted = action.directory.is_some() && action.root.is_some();
         let program = action.program.as_deref().map(|program| action.below_root(program).to_owned());
         (

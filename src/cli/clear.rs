@@ -44,7 +44,7 @@ pub struct ClearArgs {
     /// Of the command after --, what was recorded with this --root
     ///
     /// In a project that is relocatable its directory is the root without being named.
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, requires = "command")]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub root: Option<PathBuf>,
 
     /// Do not ask
@@ -80,6 +80,10 @@ pub fn clear(
     now: Timestamp,
     directory: &Path,
 ) -> Result<u8, Error> {
+    if args.root.is_some() && args.command.is_empty() {
+        return Err(Error::new(Kind::Usage, "`--root` says where a command ran, and there is no command")
+            .hint("`memo clear --root DIR -- COMMAND [ARG]...`"));
+    }
     let root = run::root(args.root.as_deref(), config).map_err(|(root, why)| {
         let root = root.display();
         Error::new(Kind::Usage, format_args!("cannot use root `{root}`: {why}; nothing was removed"))

@@ -53,6 +53,17 @@ impl Object {
         self.raw(name, if truth { "true" } else { "false" })
     }
 
+    /// Adds a field with an object.
+    pub fn object(self, name: &str, object: Self) -> Self {
+        self.raw(name, &(object.0 + "}"))
+    }
+
+    /// Adds a field with a list of objects.
+    pub fn objects(self, name: &str, objects: impl IntoIterator<Item = Self>) -> Self {
+        let objects: Vec<_> = objects.into_iter().map(|object| object.0 + "}").collect();
+        self.raw(name, &format!("[{}]", objects.join(",")))
+    }
+
     /// Ends the object and its line.
     pub fn line(mut self) -> String {
         self.0.push_str("}\n");
@@ -117,11 +128,13 @@ mod tests {
             .seconds("e", Some(-1_234_567_890))
             .seconds("f", None)
             .truth("g", true)
+            .object("h", Object::new().number("i", 1))
+            .objects("j", [Object::new(), Object::new().truth("k", false)])
             .line();
         let expected = concat!(
             r#"{"a":"x\"\\\u000a\u001b"#,
             "\u{fc}",
-            r#"\udb40\udc01","b":["text",{"hex":"ff00"}],"c":null,"d":7,"e":-1.234,"f":null,"g":true}"#,
+            r#"\udb40\udc01","b":["text",{"hex":"ff00"}],"c":null,"d":7,"e":-1.234,"f":null,"g":true,"h":{"i":1},"j":[{},{"k":false}]}"#,
             "\n"
         );
         assert_eq!(line, expected);

@@ -23,6 +23,7 @@ pub(super) fn about(subcommand: &str, words: &[OsString], odd: &str) -> Error {
     let what = match subcommand {
         "ls" => "lists what is recorded",
         "clear" => "removes what is recorded",
+        "stats" => "says what memo was good for",
         "gc" => "makes room in the store",
         "doctor" => "looks for damage in the store",
         "config" => "prints what is configured",

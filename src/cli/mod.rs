@@ -16,7 +16,9 @@ pub mod pattern;
 pub mod print;
 pub mod quote;
 pub mod run;
+pub mod stats;
 pub mod table;
+pub mod tally;
 mod usage;
 pub mod when;
 
@@ -38,7 +40,7 @@ use completions::CompletionsArgs;
 use run::{RunArgs, Surroundings};
 
 /// The subcommands, but for `run`.
-pub const SUBCOMMANDS: &[&str] = &["ls", "clear", "gc", "doctor", "config", "completions"];
+pub const SUBCOMMANDS: &[&str] = &["ls", "clear", "stats", "gc", "doctor", "config", "completions"];
 
 /// Does what the command line asks for.
 pub fn main(mut words: impl Iterator<Item = OsString>) -> Exit {
@@ -52,6 +54,7 @@ pub fn main(mut words: impl Iterator<Item = OsString>) -> Exit {
     match subcommand.as_deref() {
         Some("ls") => subcommand_exit(list(&words[1..], &around)),
         Some("clear") => subcommand_exit(clear(&words[1..], &around)),
+        Some("stats") => subcommand_exit(count(&words[1..], &around)),
         Some("gc") => subcommand_exit(collect(&words[1..], &around)),
         Some("doctor") => subcommand_exit(examine(&words[1..], &around)),
         Some("config") => subcommand_exit(configured(&words[1..], &around)),
@@ -101,6 +104,12 @@ fn clear(words: &[OsString], around: &Surroundings) -> Result<u8, Error> {
     let directory = around.place.directory.as_deref().unwrap_or(Path::new(""));
     let (store, config) = store_and_config(around, &Ui::new(Talk::Normal))?;
     clear::clear(&args, &store, &config, around.clock.now(), directory)
+}
+
+fn count(words: &[OsString], around: &Surroundings) -> Result<u8, Error> {
+    let Some(args) = subcommand::<stats::StatsArgs>("stats", words)? else { return Ok(0) };
+    let width = terminal::width(descriptor::standard(1));
+    stats::stats(&args, &store(around, &Ui::new(Talk::Normal))?, around.clock.now(), width)
 }
 
 fn collect(words: &[OsString], around: &Surroundings) -> Result<u8, Error> {
@@ -183,6 +192,7 @@ pub fn tree() -> Command {
         .subcommand(RunArgs::augment_args(Command::new("run")).about("Run a command, or replay it"))
         .subcommand(ls::LsArgs::augment_args(Command::new("ls")))
         .subcommand(clear::ClearArgs::augment_args(Command::new("clear")))
+        .subcommand(stats::StatsArgs::augment_args(Command::new("stats")))
         .subcommand(gc::GcArgs::augment_args(Command::new("gc")))
         .subcommand(doctor::DoctorArgs::augment_args(Command::new("doctor")))
         .subcommand(config::ConfigArgs::augment_args(Command::new("config")))

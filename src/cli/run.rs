@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{Args, ValueEnum, ValueHint};
 
@@ -10,20 +11,21 @@ use crate::action::environment::choose;
 use crate::action::input::Inputs;
 use crate::action::key::{Action, Directory};
 use crate::action::name::{Name, split_named};
+use crate::action::output::Outputs;
 use crate::action::reason::Unrecorded;
 use crate::action::search::{self, NotRunnable};
 use crate::config::command_pattern::CommandLine;
 use crate::config::origin::Origin;
 use crate::config::rule::Gives;
 use crate::config::ttl::{self, BadTtl};
-use crate::config::{Clock, Config, Environment, ExitCodes, Mode, Place};
+use crate::config::{Clock, Config, Environment, ExitCodes, Mode, Place, duration, size};
 use crate::engine::{self, Exit, Options, Request};
 use crate::error::{Error, Kind, system_text};
 use crate::exec::key_command;
 use crate::store::Store;
 use crate::store::location::Trouble;
-use crate::sys::process;
 use crate::sys::startup::Inherited;
+use crate::sys::{descriptor, process, terminal};
 use crate::ui::{Talk, Ui};
 
 /// What was typed.
@@ -82,12 +84,17 @@ pub struct RunArgs {
     #[arg(long, help_heading = "Key")]
     pub no_exe: bool,
 
-    /// Store this output file, and put it back on a hit
+    /// Store this output file, directory or glob, and put it back on a hit
     ///
-    /// It comes back as a copy, with its permissions. Where it already has the stored bytes it is left
-    /// alone, and only made as new as the newest input, so that make is content.
-    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::AnyPath, help_heading = "Keep")]
-    pub output: Vec<PathBuf>,
+    /// It comes back as a copy, with its permissions; of a directory everything below it, links by their
+    /// text, empty directories too. What already is as it was stored is left alone, and only made as new as
+    /// the newest input, so that make is content. A glob selects files and links; it may match nothing.
+    #[arg(short, long, value_name = "PATH|GLOB|DIR", value_hint = ValueHint::AnyPath, help_heading = "Keep")]
+    pub output: Vec<OsString>,
+
+    /// Do not keep a run that leaves other new files beside its declared outputs
+    #[arg(long, help_heading = "Keep")]
+    pub strict: bool,
 
     /// Exit statuses that are kept, such as 0,1 or 0-3
     #[arg(long, value_name = "CODES", value_hint = ValueHint::Other, help_heading = "Keep")]
@@ -101,6 +108,19 @@ pub struct RunArgs {
     #[arg(long, value_name = "DURATION", value_hint = ValueHint::Other, help_heading = "Reuse")]
     pub ttl: Option<String>,
 
+    /// Refresh behind when the result is this old, and answer with it meanwhile: 0, 30s, 10m
+    ///
+    /// One process runs the command again in the background, without a terminal and with /dev/null as stdin, and
+    /// keeps the new result; when that fails, the old one stays. On a terminal the command gets /dev/null as
+    /// stdin in any case, as with -n. Where other stdin, or an output file, is part of the result, the command is
+    /// run at once instead, as with --ttl.
+    #[arg(long, value_name = "DURATION", value_hint = ValueHint::Other, help_heading = "Reuse")]
+    pub stale: Option<String>,
+
+    /// Run again when this shell command fails; it runs before a result is reused
+    #[arg(long, value_name = "CMD", value_hint = ValueHint::Other, help_heading = "Reuse")]
+    pub check: Option<OsString>,
+
     /// Run in any case, and replace what is stored
     #[arg(long, help_heading = "Reuse")]
     pub refresh: bool,
@@ -108,6 +128,14 @@ pub struct RunArgs {
     /// Do not run: exit 75 when nothing is stored
     #[arg(long, conflicts_with = "refresh", help_heading = "Reuse")]
     pub only_cached: bool,
+
+    /// Keep so many results of the group, those used last
+    #[arg(long, value_name = "N", value_parser = some, value_hint = ValueHint::Other, help_heading = "Bound")]
+    pub max_entries: Option<u64>,
+
+    /// Keep the store no larger than this: 500M, 2GiB
+    #[arg(long, value_name = "SIZE", value_parser = size::parse, value_hint = ValueHint::Other, help_heading = "Bound")]
+    pub max_size: Option<u64>,
 
     /// Say hit or miss, and why
     #[arg(short, long, help_heading = "Talk")]
@@ -170,6 +198,9 @@ pub fn run(args: RunArgs, config: Config, around: &Surroundings, ui: &Ui) -> Res
         assignments.iter().rev().find(|(set, _)| set.as_str() == "PATH").map(|(_, value)| value.clone());
     let search_path = set.as_deref().or_else(|| around.environment.get("PATH"));
     let program = search::find(first, search_path).map_err(|why| not_runnable(first, why))?;
+    let mut config = config;
+    // A bound of this call is one for what depends on it too.
+    config.max_size = args.max_size.unwrap_or(config.max_size);
     let line = CommandLine { program: &program, words, directory: around.place.directory.as_deref() };
     let ruled = config.ruled(line);
     for origin in &ruled.origins {
@@ -195,16 +226,19 @@ pub fn run(args: RunArgs, config: Config, around: &Surroundings, ui: &Ui) -> Res
     };
     let Made { action, options, unkeyed } = made;
     let driver = || {
-        let pattern = config.build_driver(line).filter(|_| !says_what_it_depends_on(&action))?;
-        Some(Unrecorded::BuildDriver(pattern.text()))
+        config.build_driver(line).filter(|_| !says_what_it_depends_on(&action))?;
+        Some(Unrecorded::BuildDriver(Path::new(first).file_name()?.display().to_string()))
     };
     let keyless = trouble.or(unkeyed).or_else(driver);
     let variables: Vec<(OsString, OsString)> =
         around.environment.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    // What was typed as well is the call's own.
+    let only_ruled: Vec<OsString> =
+        ruled.gives.input.iter().filter(|text| !args.input.contains(text)).cloned().collect();
     let request = Request {
         action: &action,
         keyless: keyless.as_ref(),
-        ruled: &Inputs::parse(&ruled.gives.input),
+        ruled: &Inputs::parse(&only_ruled),
         program: &program,
         environment: &variables,
         search_path,
@@ -266,10 +300,7 @@ fn make(typed: Typed<'_>, gives: &Gives, config: &Config, around: &Surroundings)
         texts: all(&gives.key, &args.key).iter().map(text).collect(),
         key_commands: if off { Vec::new() } else { key_commands(&key_cmd, &around.environment)? },
         inputs: Inputs::parse(&all(&gives.input, &args.input)),
-        outputs: outputs(&all(
-            gives.output.iter().map(PathBuf::from).collect::<Vec<_>>().as_slice(),
-            &args.output,
-        ))?,
+        outputs: outputs(&all(&gives.output, &args.output), around.place.directory.as_deref())?,
         auto: !args.no_auto && gives.no_auto != Some(true),
         streams: engine::streams(&around.inherited),
         closed: [around.inherited.closed(1), around.inherited.closed(2)],
@@ -309,8 +340,11 @@ fn options(args: &RunArgs, gives: &Gives, config: &Config, program: &Path) -> Re
         None => gives.ttl.unwrap_or(config.ttl),
         Some(text) => parse_ttl(text)?,
     };
+    let stale = args.stale.as_deref().map(|text| parse_stale(text, ttl)).transpose()?;
+    // What runs behind has no terminal; a command that would read one is not to be recorded as if it had.
+    let no_terminal = stale.is_some() && terminal::is_terminal(descriptor::standard(0));
     let no_stdin = match args.stdin {
-        _ if args.no_stdin => true,
+        _ if args.no_stdin || no_terminal => true,
         None => gives.no_stdin == Some(true),
         Some(choice) => choice == StdinChoice::None,
     };
@@ -322,7 +356,12 @@ fn options(args: &RunArgs, gives: &Gives, config: &Config, program: &Path) -> Re
     Ok(Options {
         mode,
         ttl,
+        stale,
+        refresh_jobs: config.refresh_jobs,
+        check: args.check.clone(),
+        max_entries: args.max_entries.or(config.max_entries),
         cache_exit: args.cache_exit.or(gives.cache_exit).unwrap_or(config.cache_exit),
+        strict: args.strict,
         only_cached: args.only_cached,
         group: args.group.clone().or_else(|| gives.group.clone()).unwrap_or(base),
         no_stdin,
@@ -332,7 +371,7 @@ fn options(args: &RunArgs, gives: &Gives, config: &Config, program: &Path) -> Re
     })
 }
 
-fn parse_ttl(text: &str) -> Result<Option<std::time::Duration>, Error> {
+fn parse_ttl(text: &str) -> Result<Option<Duration>, Error> {
     ttl::parse(text).map_err(|bad| {
         let what = match &bad {
             BadTtl::Zero(_) => format!("`--ttl {text}` would keep nothing"),
@@ -340,6 +379,28 @@ fn parse_ttl(text: &str) -> Result<Option<std::time::Duration>, Error> {
         };
         Error::new(Kind::Failed, format_args!("{what}; the command was not run")).hint(bad.hint())
     })
+}
+
+/// Reads a number of things of which there must be at least one.
+fn some(text: &str) -> Result<u64, String> {
+    let number = text.parse().ok().filter(|number| *number > 0);
+    number.ok_or_else(|| "expected a number from 1 up".to_owned())
+}
+
+/// Reads `--stale`; an outcome that is that old must still be there to be served.
+fn parse_stale(text: &str, ttl: Option<Duration>) -> Result<Duration, Error> {
+    let refused = |what: String| {
+        Error::new(Kind::Failed, format_args!("`--stale {text}`{what}; the command was not run"))
+    };
+    let stale = duration::parse(text).map_err(|bad| refused(format!(": {bad}")).hint(bad.hint()))?;
+    match ttl.filter(|ttl| stale >= *ttl) {
+        None => Ok(stale),
+        Some(ttl) => {
+            let ttl = duration::Shown(ttl);
+            let error = refused(format!(" never comes: what is {ttl} old is not used any more"));
+            Err(error.hint("from `--stale` to `--ttl` the old result is given: `--stale 10m --ttl 1h`"))
+        }
+    }
 }
 
 enum Cwd {
@@ -444,20 +505,18 @@ fn key_commands(
     Ok(out)
 }
 
-fn outputs(typed: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
-    let mut outputs = Vec::new();
-    for path in typed {
-        let path: PathBuf = path.strip_prefix(".").unwrap_or(path).to_owned();
-        if path.as_os_str().is_empty() || path.is_dir() {
-            let shown = if path.as_os_str().is_empty() { Path::new(".") } else { &path };
-            return Err(Error::new(
-                Kind::Failed,
-                format_args!("output `{}` is a directory; the command was not run", shown.display()),
-            )
-            .hint("name each file: `-o FILE`"));
-        }
-        outputs.push(path);
-    }
+fn outputs(typed: &[OsString], directory: Option<&Path>) -> Result<Outputs, Error> {
+    let outputs = Outputs::parse(typed.iter().map(OsString::as_os_str));
+    outputs.check(directory).map_err(|(declared, why)| {
+        let place = &declared.place;
+        let shown = if place.as_os_str().is_empty() { Path::new(".") } else { place };
+        let shown = shown.display();
+        let error = Error::new(
+            Kind::Failed,
+            format_args!("output `{shown}` cannot be kept: {why}; the command was not run"),
+        );
+        error.hint("name what the command makes: `-o FILE`, `-o build`, `-o 'out/*.html'`")
+    })?;
     Ok(outputs)
 }
 

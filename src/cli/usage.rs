@@ -16,6 +16,7 @@ Subcommands (only as the very first word; `memo -- ls` memoizes ls):
   run          the same as memo alone
   ls           list what is recorded
   clear        remove what is recorded
+  stats        say how often memo answered, and what that saved
   gc           remove what is too much, and what nothing needs
   doctor       look for damage in the store
   config       print what is configured, and where it comes from
@@ -35,7 +36,7 @@ pub fn dressed(command: Command) -> Command {
         .about("Memoize a shell command: the second time, the answer is there at once")
         .after_help(AFTER)
         .override_usage(
-            "memo [OPTIONS] [--] [NAME=VALUE]... COMMAND [ARG]...\n       memo ls | clear | gc | doctor | config | completions",
+            "memo [OPTIONS] [--] [NAME=VALUE]... COMMAND [ARG]...\n       memo ls | clear | stats | gc | doctor | config | completions",
         )
         .args_override_self(true)
         .max_term_width(100)

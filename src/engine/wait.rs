@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::time::{Duration, Instant};
 
 use crate::action::key::ActionKey;
-use crate::action::reason::{Missed, Unrecorded};
+use crate::action::reason::Unrecorded;
 use crate::config::duration;
 use crate::error::{Error, system_text};
 use crate::fault;
@@ -44,7 +44,9 @@ impl Call<'_> {
         if self.request.held.is_some_and(|held| names(held, key)) {
             return Turn::Alone(Unrecorded::SameKey);
         }
-        let refresh = self.missed == Missed::Refresh;
+        let refresh = self.missed.replaces();
+        // A run that begins from now on needs no check.
+        self.check = None;
         // Whether the run that is waited for may have begun before this call.
         let mut earlier = true;
         let mut voids = 0;
@@ -95,7 +97,7 @@ impl Call<'_> {
     }
 
     /// Whether the manifest has other outcomes than when it was looked up.
-    fn has_changed(&self, key: &ActionKey) -> bool {
+    pub(super) fn has_changed(&self, key: &ActionKey) -> bool {
         let now = self.store.manifest(key).map(|manifest| manifest.ids());
         let then = self.seen.iter().find(|(seen, _)| seen == key).map(|(_, ids)| ids);
         now.is_ok_and(|now| then.is_none_or(|then| *then != now))

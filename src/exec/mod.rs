@@ -5,6 +5,7 @@
 
 pub mod capture;
 pub mod feed;
+pub mod jobserver;
 pub mod key_command;
 pub mod launch;
 pub mod person;

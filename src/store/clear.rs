@@ -191,7 +191,12 @@ mod tests {
     fn a_run_that_began_before_a_clear_is_not_recorded() {
         let fixture = Fixture::new();
         let id = fixture.record(1, &["a"], 1);
-        let commit = || Commit { outcome: outcome(&["a"], 2), observations: Vec::new(), transcript: None };
+        let commit = || Commit {
+            outcome: outcome(&["a"], 2),
+            observations: Vec::new(),
+            undeclared: false,
+            transcript: None,
+        };
         let store = &fixture.store;
         let Ok(Taken::Ours(lease)) = store.lease(&key(1)) else { panic!() };
         some(store, &[(key(1), id)], NOW).unwrap();

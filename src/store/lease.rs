@@ -12,6 +12,7 @@
 use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::io;
+use std::mem::ManuallyDrop;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -103,6 +104,30 @@ impl Lease {
             fault::point("lease.taken");
             return Ok(Taken::Ours(Self { file, path: path.to_owned(), head, concluded: false }));
         }
+    }
+
+    /// Names this process as the holder of a lease that it got as a copy of the one that took it.
+    ///
+    /// # Errors
+    /// Those of write(2).
+    pub fn take_over(&mut self) -> io::Result<()> {
+        let head = record(HOLDER, &Holder::me().encode());
+        self.file.set_len(0)?;
+        self.file.write_all_at(&head, 0)?;
+        fault::point("lease.handed");
+        self.head = head;
+        Ok(())
+    }
+
+    /// Leaves it to a copy of this process.
+    pub fn leave_to_copy(self) {
+        // Dropped, it would end for the copy too.
+        let _kept = ManuallyDrop::new(self);
+    }
+
+    /// Lets go without having run anything: for those who wait it is as if the holder had died.
+    pub fn abandon(mut self) {
+        self.concluded = true;
     }
 
     /// Returns whether the file at `path` is a lease that nobody holds: its holder was killed.

@@ -34,6 +34,8 @@ pub mod location;
 pub mod lock;
 pub mod manifest;
 pub mod outcome;
+pub mod refresh;
+pub mod restores;
 pub mod temporary;
 pub mod usage;
 pub mod verdict;
@@ -57,6 +59,8 @@ use location::{Found, Trouble};
 use lock::Tried;
 use manifest::{Entry, Manifest};
 use outcome::{Outcome, OutcomeId};
+use refresh::Failure;
+use restores::Restores;
 use temporary::Temporary;
 
 /// The number of the store's layout.
@@ -78,6 +82,8 @@ pub struct Store {
     root: Option<PathBuf>,
     /// Content by digest.
     pub blobs: Blobs,
+    /// The locks of places at which outputs are put back.
+    pub restores: Restores,
     /// What happened.
     pub journal: Journal,
 }
@@ -134,7 +140,7 @@ fn open_or_make_way(path: &Path, options: &std::fs::OpenOptions) -> io::Result<F
 }
 
 /// The directories a store has.
-const DIRECTORIES: [&str; 5] = ["manifests", "outcomes", "blobs", "leases", "tmp"];
+const DIRECTORIES: [&str; 6] = ["manifests", "outcomes", "blobs", "leases", "restores", "tmp"];
 
 /// How long a lock of the store is waited for at the end of a run. Who has it needs milliseconds, unless
 /// it was stopped: then this run is not recorded.
@@ -147,6 +153,8 @@ pub struct Commit {
     pub outcome: Outcome,
     /// What must hold for it.
     pub observations: Vec<Observation>,
+    /// Whether the run left something new beside its declared outputs.
+    pub undeclared: bool,
     /// The file with its transcript, which is still to become a blob.
     pub transcript: Option<(PathBuf, Digest)>,
 }
@@ -186,6 +194,7 @@ impl Store {
             id,
             root: root.map(Path::to_owned),
             blobs: Blobs::new(path),
+            restores: Restores::new(path),
             journal: Journal::new(path),
         })
     }
@@ -383,7 +392,7 @@ impl Store {
         }
         let size = commit.outcome.size();
         self.change_manifest(key, |manifest| {
-            let changed = manifest.insert(&commit.outcome, commit.observations);
+            let changed = manifest.insert(&commit.outcome, commit.observations, commit.undeclared);
             for (id, bytes) in &changed.displaced {
                 self.write_outcome(id, bytes)?;
             }
@@ -418,6 +427,28 @@ impl Store {
         fault::point("learn");
         self.change_manifest(key, |manifest| {
             change(&mut manifest.stdin);
+            Ok(())
+        })?;
+        Ok(())
+    }
+
+    /// Notes that a refresh of an outcome failed, if that is still there.
+    ///
+    /// # Errors
+    /// [`NotCommitted`].
+    pub fn note_failure(
+        &self,
+        key: &ActionKey,
+        id: &OutcomeId,
+        failure: Failure,
+        generation: u64,
+    ) -> Result<(), NotCommitted> {
+        let _shared = Generation::shared(self, generation, PATIENCE)?;
+        fault::point("refresh.failed");
+        self.change_manifest(key, |manifest| {
+            if let Some(entry) = manifest.entries.iter_mut().find(|entry| entry.id == *id) {
+                entry.failure = Some(failure);
+            }
             Ok(())
         })?;
         Ok(())

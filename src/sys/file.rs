@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
@@ -43,24 +43,6 @@ fn without_mounts(path: &Path, flags: OFlags) -> io::Result<File> {
 /// Returns whether an error says that something is on another mount.
 pub fn is_another_mount(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::EXDEV)
-}
-
-/// Opens a file in a directory that has no name yet (O_TMPFILE): it vanishes with the process.
-///
-/// # Errors
-/// EOPNOTSUPP, EISDIR, ENOENT where the file system or the kernel has no such files; others of open(2).
-pub fn open_unnamed(directory: &Path, mode: u32) -> io::Result<File> {
-    File::options().read(true).write(true).mode(mode).custom_flags(libc::O_TMPFILE).open(directory)
-}
-
-/// Gives a file from [`open_unnamed`] a name; never replaces anything.
-///
-/// # Errors
-/// EEXIST when the name is taken, and the others of linkat(2).
-pub fn give_name(file: &File, path: &Path) -> io::Result<()> {
-    // The way open(2) shows for those without CAP_DAC_READ_SEARCH.
-    let open = format!("/proc/self/fd/{}", file.as_raw_fd());
-    Ok(rustix::fs::linkat(CWD, open, CWD, path, AtFlags::SYMLINK_FOLLOW)?)
 }
 
 /// Makes `to` share the blocks of `from` (FICLONE).

@@ -2,8 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod ageing;
+mod ccache;
 mod chaos;
 mod check;
+mod config;
 mod crash;
 mod crowd;
 mod damage;
@@ -13,18 +16,25 @@ mod gc;
 mod generated;
 mod hit;
 mod input;
+mod just;
 mod key;
 mod lacking;
 mod output;
+mod output_tree;
+
 mod outside;
 mod peers;
 mod race;
 mod readme;
+mod recipes;
 mod renew;
 mod replay;
+mod resilience;
+mod restore;
 mod reuse;
 mod sandbox;
 mod signals;
+mod stats;
 mod stdin;
 mod takeover;
 mod tidy;

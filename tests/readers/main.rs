@@ -13,6 +13,7 @@
 
 mod allocated;
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -22,6 +23,7 @@ use std::time::Duration;
 use memo::action::digest::Digest;
 use memo::action::identity::Timestamp;
 use memo::action::key::ActionKey;
+use memo::config::command_pattern::CommandLine;
 use memo::config::{Config, Environment, Place};
 use memo::store::Store;
 use memo::store::holder::Holder;
@@ -373,6 +375,7 @@ fn the_fold_and_the_index_over_damaged_files() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "a project is looked for from where the process is")]
 fn configuration() {
     let directory = std::env::temp_dir().join(format!("memo-readers-{}-config", std::process::id()));
     let _ = fs::remove_dir_all(&directory);
@@ -380,19 +383,41 @@ fn configuration() {
     let path = directory.join("memo/config.toml");
     let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/config/default.toml");
     let mut contents = vec![fs::read(shipped).unwrap()];
+    let examples = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/config/examples")).unwrap();
+    contents.extend(examples.map(|example| fs::read(example.unwrap().path()).unwrap()));
+    contents.push(b"[[rule]]\nmatch = ['a b', './c*']\ninput = ['d/*.h', '!*.o', '_n=x']\nttl = 5\nstdin = 'none'\n[[rule]]\nmatch = '*'\nkey = 'v=1'\n".to_vec());
     contents.push(b"ttl = \"1d\"\nmode = 'read-only'\ncache-exit = [0, 3]\nenv = [\"A\", \"!B*\"]\nmax-size = \"5GB\"\n".to_vec());
     let variables = |name: &str, value: &Path| vec![(name.into(), value.as_os_str().to_owned())];
     let environment = Environment::new(variables("XDG_CONFIG_HOME", &directory));
-    let place = Place { directory: Some("/".into()), shell: None };
+    let outside = Place { directory: Some("/".into()), shell: None };
+    // The same bytes as a project's file, which is looked for from the working directory.
+    let here = std::env::current_dir().unwrap();
+    let inside = Place { directory: Some(directory.join("a")), shell: None };
+    fs::create_dir_all(directory.join("a")).unwrap();
+    std::env::set_current_dir(directory.join("a")).unwrap();
+    let mut projects = 0;
+    let words = ["a", "b", "x.py"].map(OsString::from);
+    let line = CommandLine { program: Path::new("a"), words: &words, directory: inside.directory.as_deref() };
     mutated(&contents, mutations() / 10, |bytes| {
-        fs::write(&path, &bytes).unwrap();
-        let mut warnings = Vec::new();
-        // A parser of a language needs more for a byte than a decoder, and each line may be warned of.
-        let larger = vec![0; bytes.len() * 16];
-        check("a configuration", &larger, || {
-            Config::load(&environment, &place, &mut |warning| warnings.push(warning))
-        });
-        assert!(warnings.len() <= bytes.iter().filter(|byte| **byte == b'\n').count() + 1);
+        for (path, place, environment) in [
+            (&path, &outside, &environment),
+            (&directory.join("memo.toml"), &inside, &Environment::default()),
+        ] {
+            fs::write(path, &bytes).unwrap();
+            let mut warnings = Vec::new();
+            // A parser of a language needs more for a byte than a decoder, and each line may be warned of.
+            let larger = vec![0; bytes.len() * 16];
+            check("a configuration", &larger, || {
+                let config = Config::load(environment, place, &mut |warning| warnings.push(warning));
+                projects += usize::from(config.project.is_some());
+                let ruled = config.ruled(line);
+                assert!(ruled.origins.len() <= config.rules.len());
+                let _ = (config.build_driver(line), config.settings());
+            });
+            assert!(warnings.len() <= bytes.iter().filter(|byte| **byte == b'\n').count() + 1);
+        }
     });
+    std::env::set_current_dir(here).unwrap();
+    assert!(projects > 0, "some are read as a project's");
     fs::remove_dir_all(directory).unwrap();
 }

@@ -19,11 +19,11 @@ use crate::store::{SIGNATURE, Store, blocks_on_disk};
 use crate::sys::file::is_absent;
 
 /// The directories of a store.
-pub(super) const DIRECTORIES: [&str; 5] = ["manifests", "outcomes", "blobs", "leases", "tmp"];
+pub(super) const DIRECTORIES: [&str; 6] = ["manifests", "outcomes", "blobs", "leases", "restores", "tmp"];
 /// The files that each store has from the beginning.
 const NEEDED: [&str; 3] = ["FORMAT", "generation", "CACHEDIR.TAG"];
 /// The files that come by themselves; the last is SQLite's (sqlite.org/tempfiles.html).
-const OTHERS: [&str; 4] = ["gc.lock", "usage", "index.db", "index.db-journal"];
+const OTHERS: [&str; 5] = ["gc.lock", "refresh.lock", "usage", "index.db", "index.db-journal"];
 /// How many of its directories and needed files say that a directory is a store, if one of the others is lost:
 /// the user's own has none of them, or one by accident.
 const ENOUGH: usize = 3;

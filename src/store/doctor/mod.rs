@@ -168,7 +168,11 @@ pub fn check(store: &Store, user: u32, now: Timestamp) -> Result<Report, Trouble
     for leftover in gc::abandoned(store, now)? {
         let left = &mut report.leftovers;
         left.bytes += leftover.bytes;
-        *if leftover.is_lease { &mut left.leases } else { &mut left.temporary } += 1;
+        match leftover.of_run() {
+            Some(true) => left.leases += 1,
+            Some(false) => left.temporary += 1,
+            None => {}
+        }
     }
     Ok(report)
 }

@@ -45,7 +45,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use super::Store;
-use super::gc::retention::Candidate;
+use super::gc::retention::{Candidate, MostEntries};
 use super::location::Trouble;
 use super::outcome::OutcomeId;
 use super::usage::Usage;
@@ -302,6 +302,16 @@ impl<'a> Index<'a> {
     pub(super) fn candidates(&mut self, most: u32) -> Result<Vec<Candidate>, Trouble> {
         let now = self.now;
         self.ask(|connection| retain::candidates(connection, now, most))
+    }
+
+    /// Returns what is too much in a group, at most `batch` of it in the order in which it goes.
+    pub(super) fn beyond(
+        &mut self,
+        most: &MostEntries<'_>,
+        batch: u32,
+    ) -> Result<Vec<(ActionKey, OutcomeId)>, Trouble> {
+        let now = self.now;
+        self.ask(|connection| retain::beyond(connection, now, most.group, most.entries, batch))
     }
 
     /// Returns the blobs that no entry needs and that are still there, with what they take on disk.

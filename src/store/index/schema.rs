@@ -17,7 +17,7 @@ use crate::sys::lock::has_record_locks;
 /// `memo` in ASCII.
 const APPLICATION: i64 = 0x6d65_6d6f;
 /// The number of the schema. An index with a lower one is thrown away.
-const VERSION: i64 = 4;
+const VERSION: i64 = 5;
 /// How long another process's transaction is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -47,12 +47,13 @@ CREATE TABLE entries (
     key BLOB NOT NULL, outcome BLOB NOT NULL,
     recorded INTEGER NOT NULL, ttl INTEGER, expires INTEGER, duration INTEGER NOT NULL, exit INTEGER NOT NULL,
     bytes INTEGER NOT NULL, disk INTEGER NOT NULL, shown BLOB NOT NULL,
-    apart INTEGER NOT NULL, gone INTEGER NOT NULL,
+    apart INTEGER NOT NULL, gone INTEGER NOT NULL, grp TEXT NOT NULL,
     used INTEGER NOT NULL, hits INTEGER NOT NULL DEFAULT 0, saved INTEGER NOT NULL DEFAULT 0,
     UNIQUE (key, outcome)
 ) STRICT;
 CREATE INDEX entries_outcome ON entries (outcome);
 CREATE INDEX entries_used ON entries (used, key, outcome);
+CREATE INDEX entries_grp ON entries (grp, used, number);
 CREATE INDEX entries_expires ON entries (expires, key, outcome) WHERE expires IS NOT NULL;
 CREATE TABLE blobs (
     digest BLOB PRIMARY KEY, length INTEGER NOT NULL, uses INTEGER NOT NULL DEFAULT 0, gone INTEGER NOT NULL,
