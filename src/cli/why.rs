@@ -13,7 +13,7 @@ use super::table::{cut, shown_size};
 use super::when::{shown_age, shown_duration, utc};
 use super::{print, quote};
 use crate::action::identity::Timestamp;
-use crate::action::observation::State;
+use crate::action::observation::{State, Subject};
 use crate::action::part::{Apart, Part, PartKind};
 use crate::action::reason::Missed;
 use crate::config::Config;
@@ -166,8 +166,13 @@ impl Text {
         for observed in nearest.observed.iter().take(MOST_LISTED) {
             let subject = plain(observed.subject.path().as_os_str().as_bytes());
             let [was, is] = observed.sizes;
-            let new = observed.new.as_ref().map(|new| said_state(new, is));
-            self.values(observed.reason.name(), &subject, Some(said_state(&observed.old, was)), new);
+            let new = observed.new.as_ref().map(|new| said_state(&observed.subject, new, is));
+            self.values(
+                observed.reason.name(),
+                &subject,
+                Some(said_state(&observed.subject, &observed.old, was)),
+                new,
+            );
         }
         if let Some(more) = nearest.observed.len().checked_sub(MOST_LISTED).filter(|more| *more > 0) {
             self.line(&format!("  and {more} more"));
@@ -238,10 +243,18 @@ fn said_part(part: &Part) -> String {
 }
 
 /// Returns what was seen of a file or directory.
-fn said_state(state: &State, size: Option<u64>) -> String {
+fn said_state(subject: &Subject, state: &State, size: Option<u64>) -> String {
     let size = size.map_or(String::new(), |size| format!(", {}", shown_size(size)));
     match state {
-        State::Content { digest, bits, .. } => format!("{}, mode {bits:03o}{size}", digest.short()),
+        State::Content { digest, bits, .. } => {
+            let mode = match subject {
+                Subject::File(_) => format!(", mode {bits:03o}"),
+                // Of the others it only counts who may execute.
+                _ if *bits != 0 => ", executable".to_owned(),
+                _ => String::new(),
+            };
+            format!("{}{mode}{size}", digest.short())
+        }
         State::Absent => "not there".to_owned(),
         State::Link(text) => format!("a link to {}", plain(text)),
         State::Listing { digest, .. } => format!("names and kinds {}", digest.short()),
@@ -353,7 +366,13 @@ fn observed_object(observed: &Observed) -> Object {
             _ => None,
         };
         object = object
-            .bytes(label, state.map(|state| said_state(state, size)).map(String::into_bytes).as_deref())
+            .bytes(
+                label,
+                state
+                    .map(|state| said_state(&observed.subject, state, size))
+                    .map(String::into_bytes)
+                    .as_deref(),
+            )
             .bytes(&format!("{label}_digest"), digest.map(String::into_bytes).as_deref());
         if let Some(size) = size {
             object = object.number(&format!("{label}_size"), size);

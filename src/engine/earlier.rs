@@ -130,22 +130,26 @@ fn quoted(words: &[&[u8]]) -> String {
     format!("`{}`", words.join(" "))
 }
 
-/// Returns how many words two lists have in common at their beginning, and at their end besides.
-fn in_common(old: &[&[u8]], new: &[&[u8]]) -> (usize, usize) {
+/// Returns how much two lists have in common at their beginning, and at their end besides.
+fn in_common<T: PartialEq>(old: &[T], new: &[T]) -> (usize, usize) {
     let before = old.iter().zip(new).take_while(|(old, new)| old == new).count();
     let rest = old[before..].iter().rev().zip(new[before..].iter().rev());
     (before, rest.take_while(|(old, new)| old == new).count())
 }
 
-/// Returns in how many words two calls differ; `None` when they have less than half in common: then they
-/// are two calls, and not one that was changed.
+/// Returns in how many words two calls of one program differ; `None` when they have less than half of their bytes in
+/// common, at their beginning and their end: then they are two calls, and not one that was changed.
 fn words_between(shown: &Shown, words: &[OsString]) -> Option<usize> {
     let old: Vec<&[u8]> = shown.words.iter().map(Vec::as_slice).collect();
     let new: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
+    if old.first() != new.first() {
+        return None;
+    }
     let (before, after) = in_common(&old, &new);
-    let most = old.len().max(new.len());
-    let between = most - before - after;
-    (before > 0 && between * 2 <= most).then_some(between)
+    let between = old.len().max(new.len()) - before - after;
+    let (old, new) = (old.join(&0), new.join(&0));
+    let (before, after) = in_common(&old, &new);
+    ((before + after) * 2 >= old.len().max(new.len())).then_some(between)
 }
 
 /// An earlier entry with the parts in which it differs.
@@ -271,13 +275,15 @@ mod tests {
     }
 
     #[test]
-    fn a_call_is_a_changed_one_while_half_of_its_words_are_the_same() {
+    fn a_call_is_a_changed_one_while_half_of_it_is_the_same() {
         check(&["cc", "-c", "a.c"], &["cc", "-c", "a.c"], Some(0));
         check(&["cc", "-c", "a.c"], &["cc", "-c", "b.c"], Some(1));
         check(&["cc", "a.c"], &["cc", "b.c"], Some(1));
         check(&["cc", "a.c"], &["cc", "-O2", "-g", "a.c"], Some(2));
         check(&["cc", "a.c"], &["cc", "-O2", "-g", "-c", "a.c"], None);
-        check(&["cc", "a", "b"], &["cc", "c", "d"], None);
+        check(&["cc", "-c", "lib/a.c", "-o", "a.o"], &["cc", "-c", "lib/b.c", "-o", "b.o"], Some(3));
+        check(&["sh", "-c", "make a"], &["sh", "-c", "make b"], Some(1));
+        check(&["sh", "-c", "make a"], &["sh", "-c", "sleep 2; echo done"], None);
         check(&["cc"], &["ld"], None);
         check(&["a", "a"], &["a", "a", "a"], Some(1));
     }

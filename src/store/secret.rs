@@ -11,6 +11,7 @@ use super::location::Trouble;
 use super::temporary::Temporary;
 use crate::action::digest::Digest;
 use crate::action::part::Secret;
+use crate::fault;
 use crate::sys::file::{is_absent, rename_noreplace};
 use crate::sys::random;
 
@@ -56,6 +57,7 @@ impl Store {
         random::fill(&mut bytes).map_err(trouble)?;
         let mut temporary = Temporary::create(&self.path().join("tmp"), "new-", 0o600).map_err(trouble)?;
         temporary.file.write_all(&[&bytes[..], &check_of(&bytes)].concat()).map_err(trouble)?;
+        fault::point("prepare.secret");
         // Neither replaces what another process made meanwhile; not every file system can do the first.
         let placed = match std::fs::hard_link(temporary.path(), &path) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
