@@ -211,6 +211,8 @@ row "hit with 1 000 inputs, \`-i 'DIR/*'\` : a program that stats them" 2.00 10 
 row 'hit with 1 000 inputs, `-i DIR` : a program that stats them' 2.00 10 50 \
     "$memo -i many true" "$work/stat list"
 
+row '`memo why` of that hit : the hit' 1.50 10 50 "$memo why -i many true" "$memo -i many true"
+
 row '100 misses of `true` : as many of bkt' 1.00 8 2 \
     "$misses memo-counter 100 $memo true" "$misses bkt-counter 100 $bkt --ttl=1d -- true"
 

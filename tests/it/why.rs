@@ -69,7 +69,7 @@ mod missed {
     #[test]
     fn never_seen() {
         check_both(&[], "memo ./bump a", "never-seen", "");
-        check_both(&["memo ./bump a b"], "memo ./bump x y", "never-seen", "");
+        check_both(&["memo ./bump one other"], "memo ./bump something else", "never-seen", "");
     }
 
     #[test]
