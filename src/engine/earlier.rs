@@ -138,7 +138,8 @@ fn in_common<T: PartialEq>(old: &[T], new: &[T]) -> (usize, usize) {
 }
 
 /// Returns in how many words two calls of one program differ; `None` when they have less than half of their bytes in
-/// common, at their beginning and their end: then they are two calls, and not one that was changed.
+/// common, at their beginning and their end, and are not the same but for words put in: then they are two calls, and
+/// not one that was changed.
 fn words_between(shown: &Shown, words: &[OsString]) -> Option<usize> {
     let old: Vec<&[u8]> = shown.words.iter().map(Vec::as_slice).collect();
     let new: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
@@ -147,6 +148,10 @@ fn words_between(shown: &Shown, words: &[OsString]) -> Option<usize> {
     }
     let (before, after) = in_common(&old, &new);
     let between = old.len().max(new.len()) - before - after;
+    let least = old.len().min(new.len());
+    if before + after == least && least > 1 {
+        return Some(between);
+    }
     let (old, new) = (old.join(&0), new.join(&0));
     let (before, after) = in_common(&old, &new);
     ((before + after) * 2 >= old.len().max(new.len())).then_some(between)
@@ -280,7 +285,7 @@ mod tests {
         check(&["cc", "-c", "a.c"], &["cc", "-c", "b.c"], Some(1));
         check(&["cc", "a.c"], &["cc", "b.c"], Some(1));
         check(&["cc", "a.c"], &["cc", "-O2", "-g", "a.c"], Some(2));
-        check(&["cc", "a.c"], &["cc", "-O2", "-g", "-c", "a.c"], None);
+        check(&["cc", "a.c"], &["cc", "-O2", "-g", "-c", "a.c"], Some(3));
         check(&["cc", "-c", "lib/a.c", "-o", "a.o"], &["cc", "-c", "lib/b.c", "-o", "b.o"], Some(3));
         check(&["sh", "-c", "make a"], &["sh", "-c", "make b"], Some(1));
         check(&["sh", "-c", "make a"], &["sh", "-c", "sleep 2; echo done"], None);
