@@ -387,8 +387,18 @@ mod unrecorded {
     }
 }
 
-/// All files below a directory, with all that a change of them would change.
-fn everything(directory: &Path) -> BTreeMap<PathBuf, (u64, u32, i64, i64, i64, i64, Vec<u8>)> {
+/// What a file is, as far as a change would show.
+#[derive(PartialEq)]
+struct Looked {
+    inode: u64,
+    mode: u32,
+    /// Of modification and of change, in s and ns.
+    times: [i64; 4],
+    content: Vec<u8>,
+}
+
+/// Returns all files below a directory.
+fn everything(directory: &Path) -> BTreeMap<PathBuf, Looked> {
     let mut found = BTreeMap::new();
     let mut left = vec![directory.to_owned()];
     while let Some(path) = left.pop() {
@@ -397,9 +407,8 @@ fn everything(directory: &Path) -> BTreeMap<PathBuf, (u64, u32, i64, i64, i64, i
         if metadata.is_dir() {
             left.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
         }
-        let times = (metadata.mtime(), metadata.mtime_nsec(), metadata.ctime(), metadata.ctime_nsec());
-        let (mtime, mtime_nsec, ctime, ctime_nsec) = times;
-        found.insert(path, (metadata.ino(), metadata.mode(), mtime, mtime_nsec, ctime, ctime_nsec, content));
+        let times = [metadata.mtime(), metadata.mtime_nsec(), metadata.ctime(), metadata.ctime_nsec()];
+        found.insert(path, Looked { inode: metadata.ino(), mode: metadata.mode(), times, content });
     }
     found
 }
@@ -471,7 +480,7 @@ fn no_value_is_stored_or_said() {
     sandbox.ok("memo ls");
     let store = everything(&sandbox.store());
     for (path, file) in &store {
-        let content = String::from_utf8_lossy(&file.6);
+        let content = String::from_utf8_lossy(&file.content);
         assert!(!content.contains("s3cret"), "{}", path.display());
     }
     let key = fs::symlink_metadata(sandbox.store().join("key")).unwrap();
