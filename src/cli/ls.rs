@@ -83,10 +83,11 @@ pub enum Sort {
     Command,
 }
 
-/// How many entries are read, laid out and written at a time. Columns are as wide as the first of these need;
-/// a later one that needs more moves what follows. All of 100,000 would be 0.2 s before the first line.
-/// Tests make do with few, for recording takes longer than listing.
-const PAGE: usize = if cfg!(test) { 15 } else { 500 };
+/// How many entries are read, laid out and written at a time: first so many that a screen is full, then more.
+/// Columns are as wide as the first need; a later one that needs more moves what follows. All of 100,000 would
+/// take 0.2 s before the first line. Tests make do with few, for recording takes longer than listing.
+const FIRST_PAGE: usize = if cfg!(test) { 15 } else { 100 };
+const PAGE: usize = if cfg!(test) { 15 } else { 1000 };
 
 /// How much of the terminal a command should have before these columns make room for it: `cc -c src/x.c -o x.o`
 /// can then be told from its like; on a very narrow one, where only its beginning shows.
@@ -191,8 +192,9 @@ impl Pages<'_> {
             return Ok(Some(self.index.rows()?));
         }
         let order = if self.args.reverse { Order::OldestFirst } else { Order::NewestFirst };
-        let rows = self.index.page(order, self.last.as_ref(), PAGE)?;
-        self.ended = rows.len() < PAGE;
+        let most = if self.last.is_none() { FIRST_PAGE } else { PAGE };
+        let rows = self.index.page(order, self.last.as_ref(), most)?;
+        self.ended = rows.len() < most;
         self.last = rows.last().cloned();
         Ok(Some(rows))
     }
