@@ -22,6 +22,7 @@ pub fn mistaken(subcommand: &str, words: &[OsString], refused: &clap::Error) -> 
 pub(super) fn about(subcommand: &str, words: &[OsString], odd: &str) -> Error {
     let what = match subcommand {
         "ls" => "lists what is recorded",
+        "show" => "shows one entry",
         "clear" => "removes what is recorded",
         "why" => "says whether a command would hit",
         "stats" => "says what memo was good for",
