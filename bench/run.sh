@@ -256,7 +256,7 @@ strace -f -qq -e trace=flock,fcntl,futex -o calls "$at_once" 50 $hit
 [ "$(grep -c 'flock(.*LOCK_NB' calls)" -ge 50 ] || die 'the locks of 50 hits were not seen'
 judge 'calls of 50 hits at once that can wait for a lock' 0 \
     "$(awk '/flock\(/ && !/LOCK_NB|LOCK_UN/ || /SETLKW/ || /futex\(.*WAIT/ { n++ } END { print n + 0 }' calls)" ''
-judge '50 hits at once that left no record' 0 "$((50 - ($(wc -c <"$MEMO_DIR/journal") - length) / 96))" ''
+judge '50 hits at once that left no record' 0 "$((50 - ($(wc -c <"$MEMO_DIR/journal") - length) / 160))" ''
 # shellcheck disable=SC2016 # It is the command's shell that is to count.
 "$at_once" 50 "$memo" sh -c 'echo >>counted; sleep 0.5; echo done'
 judge 'runs for 50 identical misses at once' 1 "$(wc -l <counted)" ''
