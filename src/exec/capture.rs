@@ -6,19 +6,19 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use super::feed::{Feed, Taken};
 use super::person::Person;
 use super::transcript::{Spool, Spooled};
-use crate::sys::descriptor::{self, Kind, standard};
+use crate::progress::{Line, Outlet};
+use crate::sys::descriptor;
 use crate::sys::pipe::{self, Pipe};
 use crate::sys::poll::{self, Watch};
 use crate::sys::process::{self, Ended, Launch, Stdio, Wait};
 use crate::sys::signal::{self, Signals};
 use crate::sys::startup::Inherited;
-use crate::sys::terminal;
 
 /// How long a process that the command left behind may keep an output open before memo leaves without
 /// it; counted while the pipe is empty.
@@ -53,6 +53,8 @@ pub struct Plan {
     pub merged: bool,
     /// Whether a person may be at stdin.
     pub terminal: bool,
+    /// What shows how far it is.
+    pub line: Option<Line>,
 }
 
 /// What others who want the same result should know while the command still runs.
@@ -98,7 +100,7 @@ struct Channel {
     pipe: Option<OwnedFd>,
     /// The user's descriptor.
     target: i32,
-    sink: Sink,
+    outlet: Outlet,
     pending: VecDeque<u8>,
     /// How many bytes came.
     carried: u64,
@@ -108,34 +110,16 @@ struct Channel {
     enlarged: bool,
 }
 
-/// How the user's descriptor is written to.
-#[derive(Debug)]
-enum Sink {
-    /// Without blocking: a pipe or a socket.
-    Now,
-    /// Without blocking, through a second open of the terminal: one that was stopped (Ctrl-S) would hold
-    /// memo where no signal reaches it.
-    Terminal(File),
-    /// As it is: a file, a device.
-    Plain,
-}
-
 impl Channel {
     fn open(stream: u8) -> io::Result<(Self, OwnedFd)> {
         let target = i32::from(stream);
         let Pipe { reader, writer } = Pipe::new()?;
-        let sink = match descriptor::describe(standard(target))?.kind {
-            Kind::Fifo | Kind::Socket => Sink::Now,
-            Kind::Char if terminal::is_terminal(standard(target)) => {
-                terminal::open_to_write(standard(target)).map_or(Sink::Plain, Sink::Terminal)
-            }
-            _ => Sink::Plain,
-        };
+        let outlet = Outlet::open(target)?;
         let channel = Self {
             stream,
             pipe: Some(reader),
             target,
-            sink,
+            outlet,
             pending: VecDeque::new(),
             carried: 0,
             reader_gone: false,
@@ -150,21 +134,14 @@ impl Channel {
         self.pipe.is_none() && self.pending.is_empty()
     }
 
-    fn sink(&self) -> BorrowedFd<'_> {
-        match &self.sink {
-            Sink::Terminal(terminal) => terminal.as_fd(),
-            Sink::Now | Sink::Plain => standard(self.target),
-        }
-    }
-
     fn watches(&self) -> [Watch; 2] {
         let reading = match &self.pipe {
             Some(pipe) if self.pending.is_empty() => Watch::new(pipe.as_raw_fd(), poll::READ),
             _ => Watch::nothing(),
         };
         let writing = if !self.pending.is_empty() {
-            Watch::new(self.sink().as_raw_fd(), poll::WRITE)
-        } else if self.pipe.is_some() && matches!(self.sink, Sink::Now) {
+            Watch::new(self.outlet.raw(), poll::WRITE)
+        } else if self.pipe.is_some() && self.outlet.has_reader() {
             // Tells at once when the reader goes, so that the command is told at its next write.
             Watch::new(self.target, 0)
         } else {
@@ -196,7 +173,7 @@ impl Channel {
         if self.reader_gone || self.undelivered.is_some() {
             return;
         }
-        match self.write(bytes) {
+        match self.outlet.write(bytes) {
             Ok(n) => self.pending.extend(&bytes[n..]),
             Err(error) => self.fail(error),
         }
@@ -205,26 +182,6 @@ impl Channel {
     fn flush(&mut self) {
         let pending: Vec<u8> = std::mem::take(&mut self.pending).into();
         self.deliver(&pending);
-    }
-
-    /// Writes what can be written without blocking; to a file, everything.
-    fn write(&self, bytes: &[u8]) -> io::Result<usize> {
-        let mut written = 0;
-        while written < bytes.len() {
-            let rest = &bytes[written..];
-            written += match &self.sink {
-                Sink::Plain => descriptor::write_all(self.sink(), rest).map(|()| rest.len())?,
-                Sink::Now => match pipe::write_now(self.sink(), rest)? {
-                    0 => break,
-                    n => n,
-                },
-                Sink::Terminal(terminal) => match descriptor::write_what_fits(terminal, rest)? {
-                    0 => break,
-                    n => n,
-                },
-            };
-        }
-        Ok(written)
     }
 
     /// The reader has gone, and memo was not writing to it.
@@ -250,6 +207,12 @@ impl Channel {
         } else {
             self.undelivered = Some(error);
         }
+    }
+}
+
+fn clear(line: &mut Option<Line>, channel: &Channel) {
+    if let Some(line) = line {
+        line.before_output(channel.stream);
     }
 }
 
@@ -319,6 +282,7 @@ pub fn run(
         taken: None,
         signals,
         person,
+        line: plan.line,
         ended: None,
         ended_at: started,
         signalled: None,
@@ -336,6 +300,7 @@ pub fn run(
             notice(Notice::NotKept);
         }
     });
+    running.line = None;
     let failed = followed.err();
     if failed.is_some() {
         // Nobody takes what it writes any more; on its own it would wait for ever.
@@ -387,6 +352,7 @@ struct Running {
     taken: Option<Taken>,
     signals: Signals,
     person: Option<Person>,
+    line: Option<Line>,
     ended: Option<Ended>,
     ended_at: Instant,
     signalled: Option<i32>,
@@ -413,12 +379,23 @@ impl Running {
             let waits_for_user = self.signalled.is_none() && pending;
             let grace = self.ended.is_some() && !waits_for_user && !self.held;
             let patience = waits_for_user && !stalled && !self.held;
-            let limit = if patience { Some(PATIENCE) } else { grace.then_some(quiet) };
+            let limit = match &self.line {
+                _ if patience => Some(PATIENCE),
+                _ if grace => Some(quiet),
+                Some(line) if self.may_show(pending) => Some(line.due()),
+                _ => None,
+            };
             let before = Instant::now();
             let ready = poll::wait(&mut watches, limit)?;
-            if patience && ready == 0 {
+            if ready == 0 && patience {
                 stalled = true;
                 tell(Event::Stalled);
+                continue;
+            }
+            if ready == 0 && !grace {
+                if let Some(line) = &mut self.line {
+                    line.tick();
+                }
                 continue;
             }
             if grace {
@@ -435,7 +412,9 @@ impl Running {
             }
             let had_readers = !self.reader_gone();
             for (channel, pair) in self.channels.iter_mut().zip(watches[1..streams].chunks_exact(2)) {
+                let line = &mut self.line;
                 if pair[1].any() && !channel.pending.is_empty() {
+                    clear(line, channel);
                     channel.flush();
                 } else if pair[1].got(poll::ERROR | poll::HANGUP) {
                     // Of a pipe ERROR says it, of a socket HANGUP.
@@ -444,7 +423,11 @@ impl Running {
                 if pair[0].any()
                     && let Some(bytes) = channel.read(&mut buffer)
                 {
+                    clear(line, channel);
                     channel.deliver(bytes);
+                    if let Some(line) = line {
+                        line.after_output(channel.stream, bytes);
+                    }
                     tell(Event::Output(channel.stream, bytes));
                     if let Some(person) = &mut self.person {
                         person.output_came(bytes);
@@ -461,8 +444,22 @@ impl Running {
             if self.ended.is_some() {
                 self.settle_feed()?;
             }
+            // A stream that never pauses keeps poll from running out of time.
+            if self.line.is_some() && self.may_show(false) {
+                self.line.iter_mut().for_each(Line::tick);
+            }
         }
         Ok(())
+    }
+
+    /// Whether the line that shows how far it is may be drawn: not when somebody wants the command to end, and not
+    /// into what the user does not take.
+    fn may_show(&self, pending: bool) -> bool {
+        self.ended.is_none() && self.signalled.is_none() && !pending && !self.is_interactive()
+    }
+
+    fn is_interactive(&self) -> bool {
+        self.person.as_ref().is_some_and(Person::is_there)
     }
 
     fn reader_gone(&self) -> bool {
@@ -498,6 +495,7 @@ impl Running {
                     }
                     if [signal::HUP, signal::INT, signal::QUIT, signal::TERM].contains(&other) {
                         self.signalled = Some(other);
+                        self.line = None;
                     }
                 }
             }
@@ -516,6 +514,7 @@ impl Running {
     fn leave_behind(&mut self) -> io::Result<bool> {
         self.settle_feed()?;
         self.held = true;
+        self.line = None;
         // Where there may be no further process, memo stays itself.
         let Ok(is_copy) = process::fork() else { return Ok(false) };
         if is_copy {

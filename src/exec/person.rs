@@ -48,6 +48,11 @@ impl Person {
         self.look_at_mode();
     }
 
+    /// Returns whether the command talks with a person, as far as that can be seen while it runs.
+    pub fn is_there(&self) -> bool {
+        self.interactive || self.line_came
+    }
+
     /// Keys are read one by one, or not shown: a password, an editor.
     fn look_at_mode(&mut self) {
         if self.cooked_before && !terminal::is_cooked(standard(0)) {

@@ -253,6 +253,13 @@ pub fn leads_session() -> bool {
     rustix::process::getsid(None).is_ok_and(|leader| leader == rustix::process::getpid())
 }
 
+/// Returns whether this process was started by one that is not of its process group: by a shell with job
+/// control, or as the first of a session.
+pub fn is_of_a_shell() -> bool {
+    let parent = rustix::process::getppid().and_then(|parent| rustix::process::getpgid(Some(parent)).ok());
+    parent != Some(rustix::process::getpgrp())
+}
+
 /// Returns the effective user id.
 pub fn user() -> u32 {
     rustix::process::geteuid().as_raw()

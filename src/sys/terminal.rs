@@ -24,6 +24,12 @@ pub fn is_cooked(fd: impl AsFd) -> bool {
         .is_ok_and(|termios| termios.local_modes.contains(LocalModes::ICANON | LocalModes::ECHO))
 }
 
+/// Returns whether this process may write to a terminal and set it up: it is in the terminal's foreground, or
+/// the terminal is not the one that controls its jobs.
+pub fn is_in_foreground(fd: impl AsFd) -> bool {
+    rustix::termios::tcgetpgrp(fd).map_or(true, |group| group == rustix::process::getpgrp())
+}
+
 /// Returns the number of bytes typed and not yet read, in whole lines.
 pub fn typed(fd: impl AsFd) -> u64 {
     super::pipe::waiting(fd).unwrap_or(0)

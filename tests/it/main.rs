@@ -20,6 +20,7 @@ mod key;
 mod output;
 mod outside;
 mod peers;
+mod progress;
 mod race;
 mod readme;
 mod recipes;
