@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum, ValueHint};
 
 use crate::action::environment::choose;
 use crate::action::input::Inputs;
-use crate::action::key::{Action, Directory};
+use crate::action::key::{Action, Directory, Terminal};
 use crate::action::name::{Name, split_named};
 use crate::action::reason::Unrecorded;
 use crate::action::search::{self, NotRunnable};
@@ -16,15 +16,17 @@ use crate::config::command_pattern::CommandLine;
 use crate::config::origin::Origin;
 use crate::config::rule::Gives;
 use crate::config::ttl::{self, BadTtl};
-use crate::config::{Clock, Config, Environment, ExitCodes, Mode, Place, Progress};
+use crate::config::{Clock, Config, Environment, ExitCodes, Mode, Place, Progress, Pty};
 use crate::engine::{self, Exit, Options, Request};
 use crate::error::{Error, Kind, system_text};
 use crate::exec::key_command;
 use crate::progress::Show;
 use crate::store::Store;
 use crate::store::location::Trouble;
+use crate::sys::descriptor::standard;
 use crate::sys::process;
 use crate::sys::startup::Inherited;
+use crate::sys::terminal::{self, Size};
 use crate::ui::{Talk, Ui};
 
 /// What was typed.
@@ -210,6 +212,26 @@ fn show(args: &RunArgs, config: &Config, environment: &Environment) -> Show {
     }
 }
 
+/// What a program goes by that has a terminal, besides the terminal: what it is, and whether colours are wanted.
+const OF_A_TERMINAL: [&str; 6] = ["TERM", "COLORTERM", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "FORCE_COLOR"];
+/// The size of a terminal where there is none to be like: that of the DEC VT100, which all else takes for granted too.
+const USUAL_SIZE: Size = Size { columns: 80, rows: 24 };
+
+/// Returns the terminal that the command gets, if it gets one: as large as the one at which memo was called.
+fn terminal(args: &RunArgs, config: &Config, around: &Surroundings) -> Option<Terminal> {
+    let wanted = match args.pty {
+        Some(choice) => choice == PtyChoice::Always,
+        None => config.pty == Pty::Always,
+    };
+    if !wanted || around.inherited.closed(1) {
+        return None;
+    }
+    let Size { columns, rows } =
+        [1, 2, 0].into_iter().find_map(|fd| terminal::size(standard(fd))).unwrap_or(USUAL_SIZE);
+    let variable = |name: &str| (name.into(), around.environment.get(name).map(OsString::from));
+    Some(Terminal { columns, rows, variables: OF_A_TERMINAL.map(variable).to_vec() })
+}
+
 /// Answers the call from the store or runs it.
 ///
 /// # Errors
@@ -330,6 +352,7 @@ fn make(typed: Typed<'_>, gives: &Gives, config: &Config, around: &Surroundings)
         ))?,
         auto: !args.no_auto && gives.no_auto != Some(true),
         streams: engine::streams(&around.inherited),
+        terminal: terminal(args, config, around),
         closed: [around.inherited.closed(1), around.inherited.closed(2)],
         words: words.to_vec(),
     };

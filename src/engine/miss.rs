@@ -24,6 +24,7 @@ use crate::store::temporary::Temporary;
 use crate::store::verdict::Verdict;
 use crate::sys::process::{Ended, is_scarcity};
 use crate::sys::signal;
+use crate::sys::terminal::Size;
 
 use super::hit::undelivered;
 use super::note::note_given_up;
@@ -169,7 +170,9 @@ impl Call<'_> {
             expected: given.key.and_then(|key| self.expected(&key)),
         };
         let line = Line::begin(self.request.options.progress, doing);
-        let plan = Plan { launch, input, merged, terminal, line };
+        let pty = self.request.action.terminal.as_ref();
+        let pty = pty.map(|terminal| Size { columns: terminal.columns, rows: terminal.rows });
+        let plan = Plan { launch, input, merged, terminal, line, pty };
         let head = run.lease.borrow().as_ref().map_or(Vec::new(), |lease| lease.head().to_vec());
         let spool = Spool::new(self.request.options.max_entry, &head, || run.open(&self.store));
         self.started.set(true);

@@ -10,15 +10,17 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use super::feed::{Feed, Taken};
+use super::keyboard::Keyboard;
 use super::person::Person;
 use super::transcript::{Spool, Spooled};
 use crate::progress::{Line, Outlet};
-use crate::sys::descriptor;
+use crate::sys::descriptor::{self, standard};
 use crate::sys::pipe::{self, Pipe};
 use crate::sys::poll::{self, Watch};
-use crate::sys::process::{self, Ended, Launch, Stdio, Wait};
+use crate::sys::process::{self, Ended, Launch, Started, Stdio, Wait};
 use crate::sys::signal::{self, Signals};
 use crate::sys::startup::Inherited;
+use crate::sys::terminal::{self, Size};
 
 /// How long a process that the command left behind may keep an output open before memo leaves without
 /// it; counted while the pipe is empty.
@@ -55,6 +57,8 @@ pub struct Plan {
     pub terminal: bool,
     /// What shows how far it is.
     pub line: Option<Line>,
+    /// The size of the terminal the command gets, if it gets one: its stdout and stderr are then one stream.
+    pub pty: Option<Size>,
 }
 
 /// What others who want the same result should know while the command still runs.
@@ -112,10 +116,14 @@ struct Channel {
 
 impl Channel {
     fn open(stream: u8) -> io::Result<(Self, OwnedFd)> {
-        let target = i32::from(stream);
         let Pipe { reader, writer } = Pipe::new()?;
+        Ok((Self::of(reader, stream)?, writer))
+    }
+
+    fn of(reader: OwnedFd, stream: u8) -> io::Result<Self> {
+        let target = i32::from(stream);
         let outlet = Outlet::open(target)?;
-        let channel = Self {
+        Ok(Self {
             stream,
             pipe: Some(reader),
             target,
@@ -126,8 +134,7 @@ impl Channel {
             lost: false,
             undelivered: None,
             enlarged: false,
-        };
-        Ok((channel, writer))
+        })
     }
 
     fn is_over(&self) -> bool {
@@ -237,7 +244,7 @@ fn is_finished(pipe: &OwnedFd) -> bool {
 }
 
 /// The signals that are passed on, and the two that memo itself needs.
-const HELD: [i32; 8] = [
+const HELD: [i32; 11] = [
     signal::CHLD,
     signal::HUP,
     signal::INT,
@@ -246,7 +253,12 @@ const HELD: [i32; 8] = [
     signal::USR1,
     signal::USR2,
     signal::IO,
+    signal::WINCH,
+    signal::CONT,
+    signal::TSTP,
 ];
+/// How many of them are held where the command has no terminal of its own: there the kernel tells it the rest.
+const HELD_ALWAYS: usize = 8;
 
 /// Runs the command and captures what it writes.
 ///
@@ -258,17 +270,32 @@ pub fn run(
     inherited: &Inherited,
     mut notice: impl FnMut(Notice),
 ) -> io::Result<Ran> {
-    let (channels, writers) = connect(&mut plan, inherited)?;
+    let (keyboard, channels, writers) = match plan.pty {
+        None => {
+            let (channels, writers) = connect(&mut plan, inherited)?;
+            (None, channels, writers)
+        }
+        Some(size) => {
+            let attached = plan.terminal && terminal::is_terminal(standard(1));
+            let (keyboard, output, terminal) = Keyboard::new(size, attached)?;
+            plan.launch.stdio = [Stdio::Fd(terminal.as_raw_fd()); 3];
+            plan.launch.terminal = Some(terminal.as_raw_fd());
+            (Some(keyboard), vec![Channel::of(output, 1)?], vec![terminal])
+        }
+    };
+    let attached = keyboard.as_ref().is_some_and(Keyboard::is_attached);
     let null = if matches!(plan.input, Input::Null) { Some(descriptor::null()?) } else { None };
     plan.launch.stdio[0] = match (&plan.input, &null) {
         (Input::Feed(_, reader), _) => Stdio::Fd(reader.as_raw_fd()),
         (_, Some(null)) => Stdio::Fd(null.as_raw_fd()),
+        _ if attached => plan.launch.stdio[1],
         _ => Stdio::Inherit,
     };
-    let signals = Signals::hold(&HELD, inherited)?;
-    let person = plan.terminal.then(Person::watch);
+    let held = if keyboard.is_some() { &HELD[..] } else { &HELD[..HELD_ALWAYS] };
+    let signals = Signals::hold(held, inherited)?;
+    let person = (plan.terminal && !attached).then(Person::watch);
     let started = Instant::now();
-    let pid = plan.launch.spawn(inherited)?;
+    let Started { waited: pid, command } = plan.launch.spawn(inherited)?;
     drop(writers);
     let (feed, reader) = match plan.input {
         Input::Feed(feed, reader) => (Some(feed), Some(reader)),
@@ -276,6 +303,8 @@ pub fn run(
     };
     let mut running = Running {
         pid,
+        command,
+        keyboard,
         channels,
         feed,
         reader,
@@ -301,15 +330,22 @@ pub fn run(
         }
     });
     running.line = None;
+    if let Some(keyboard) = &mut running.keyboard {
+        keyboard.detach();
+    }
     let failed = followed.err();
     if failed.is_some() {
         // Nobody takes what it writes any more; on its own it would wait for ever.
-        signal::send(pid, signal::KILL);
+        signal::send(command, signal::KILL);
         running.ended = process::wait(pid, Wait::Block)?;
     }
     let gone = running.channels.iter().any(|channel| channel.reader_gone);
     Ok(Ran {
-        ended: running.ended.unwrap_or(Ended::Exit(0)),
+        ended: match running.ended.unwrap_or(Ended::Exit(0)) {
+            // A terminal whose other end goes says so by SIGHUP; it was the reader of our own output who went.
+            Ended::Signal(signal::HUP) if running.keyboard.is_some() && gone => Ended::Signal(signal::PIPE),
+            ended => ended,
+        },
         duration: running.ended_at - started,
         transcript: spool.finish(),
         taken: running.taken,
@@ -318,7 +354,8 @@ pub fn run(
         undelivered: running.channels.into_iter().find_map(|channel| channel.undelivered).or(failed),
         signalled: running.signalled,
         held: running.held,
-        interactive: running.person.is_some_and(Person::was_asked),
+        interactive: running.person.is_some_and(Person::was_asked)
+            || running.keyboard.is_some_and(|keyboard| keyboard.was_used()),
     })
 }
 
@@ -344,7 +381,11 @@ fn connect(plan: &mut Plan, inherited: &Inherited) -> io::Result<(Vec<Channel>, 
 }
 
 struct Running {
+    /// Whom to wait for.
     pid: i32,
+    /// Whom signals are for.
+    command: i32,
+    keyboard: Option<Keyboard>,
     channels: Vec<Channel>,
     feed: Option<Feed>,
     /// memo's own copy of the command's stdin, kept to ask what is left in it.
@@ -363,11 +404,13 @@ impl Running {
     /// Follows the command until it has ended and its outputs are at their ends.
     fn follow(&mut self, mut tell: impl FnMut(Event<'_>)) -> io::Result<()> {
         let mut buffer = vec![0; BUFFER];
+        self.keyboard.iter_mut().for_each(Keyboard::attach);
         let mut quiet = GRACE;
         let mut stalled = false;
         while self.ended.is_none() || self.channels.iter().any(|channel| !channel.is_over()) {
             let mut watches = Vec::with_capacity(8);
             watches.push(Watch::new(self.signals.raw(), poll::READ));
+            watches.push(self.keyboard.as_ref().map_or(Watch::nothing(), Keyboard::watch));
             watches.extend(self.channels.iter().flat_map(Channel::watches));
             let streams = watches.len();
             if let Some(feed) = &self.feed {
@@ -410,8 +453,13 @@ impl Running {
             if watches[0].any() {
                 self.take_signals();
             }
+            if watches[1].any()
+                && let Some(keyboard) = &mut self.keyboard
+            {
+                keyboard.typed(&mut buffer);
+            }
             let had_readers = !self.reader_gone();
-            for (channel, pair) in self.channels.iter_mut().zip(watches[1..streams].chunks_exact(2)) {
+            for (channel, pair) in self.channels.iter_mut().zip(watches[2..streams].chunks_exact(2)) {
                 let line = &mut self.line;
                 if pair[1].any() && !channel.pending.is_empty() {
                     clear(line, channel);
@@ -432,9 +480,15 @@ impl Running {
                     if let Some(person) = &mut self.person {
                         person.output_came(bytes);
                     }
+                    if let Some(keyboard) = &mut self.keyboard {
+                        keyboard.output_came(bytes);
+                    }
                 }
             }
             if had_readers && self.reader_gone() {
+                if let Some(keyboard) = &mut self.keyboard {
+                    keyboard.hang_up(self.command);
+                }
                 tell(Event::ReaderGone);
             }
             if let (Some(feed), &[original, private]) = (&mut self.feed, &watches[streams..]) {
@@ -467,7 +521,7 @@ impl Running {
     }
 
     fn any_output(&self, watches: &[Watch]) -> bool {
-        watches[1..=2 * self.channels.len()].iter().any(Watch::any)
+        watches[2..2 + 2 * self.channels.len()].iter().any(Watch::any)
     }
 
     fn take_signals(&mut self) {
@@ -480,10 +534,27 @@ impl Running {
                         self.ended = Some(ended);
                         self.ended_at = Instant::now();
                     }
+                    if let Some(keyboard) = &mut self.keyboard
+                        && self.ended.is_none()
+                        && process::was_stopped(self.pid)
+                    {
+                        keyboard.stop(self.pid);
+                    }
                 }
                 signal::IO => {
                     if let Some(person) = &mut self.person {
                         person.input_came();
+                    }
+                }
+                signal::WINCH => self.keyboard.iter_mut().for_each(Keyboard::resize),
+                signal::CONT => self.keyboard.iter_mut().for_each(Keyboard::attach),
+                other if self.keyboard.is_some() => {
+                    // The command has a session of its own: what is sent to memo's reaches it only from here.
+                    if self.ended.is_none() {
+                        signal::send(-self.command, other);
+                    }
+                    if [signal::HUP, signal::INT, signal::QUIT, signal::TERM].contains(&other) {
+                        self.signalled = Some(other);
                     }
                 }
                 other => {
@@ -491,7 +562,7 @@ impl Running {
                     // alone does not. When a terminal goes, only the leader of its session is told.
                     let to_memo_alone = arrived.sent || other == signal::HUP && process::leads_session();
                     if to_memo_alone && self.ended.is_none() {
-                        signal::send(self.pid, other);
+                        signal::send(self.command, other);
                     }
                     if [signal::HUP, signal::INT, signal::QUIT, signal::TERM].contains(&other) {
                         self.signalled = Some(other);
@@ -522,6 +593,7 @@ impl Running {
             // go), nothing is recorded, and a signal ends it as it would end the process that it serves.
             signal::release_all();
             self.person = None;
+            self.keyboard = None;
             let _ = self.follow(|_| {});
             process::exit_now(0);
         }

@@ -21,6 +21,7 @@ mod output;
 mod outside;
 mod peers;
 mod progress;
+mod pty;
 mod race;
 mod readme;
 mod recipes;
