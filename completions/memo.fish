@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_memo_global_optspecs
-    string join \n i/input= e/env= k/key= key-cmd= stdin= n no-cwd root= no-auto no-exe o/output= cache-exit= g/group= ttl= refresh only-cached v/verbose q/quiet h/help V/version
+    string join \n i/input= e/env= k/key= key-cmd= stdin= n no-cwd root= no-auto no-exe o/output= strict depfile= cache-exit= g/group= ttl= stale= check= refresh only-cached max-entries= max-size= v/verbose q/quiet h/help V/version
 end
 
 function __fish_memo_needs_command
@@ -31,14 +31,20 @@ complete -c memo -n "__fish_memo_needs_command" -l key-cmd -d 'Hash what this sh
 complete -c memo -n "__fish_memo_needs_command" -l stdin -d 'Hash stdin, or give the command none' -r -f -a "auto\t'Hash it'
 none\t'Give none'"
 complete -c memo -n "__fish_memo_needs_command" -l root -d 'Share results between checkouts: paths below DIR are kept relative to it' -r -f -a "(__fish_complete_directories)"
-complete -c memo -n "__fish_memo_needs_command" -s o -l output -d 'Store this output file, and put it back on a hit' -r -F
+complete -c memo -n "__fish_memo_needs_command" -s o -l output -d 'Store this output file, directory or glob, and put it back on a hit' -r -F
+complete -c memo -n "__fish_memo_needs_command" -l depfile -d 'Hash what this depfile names, which the command writes' -r -F
 complete -c memo -n "__fish_memo_needs_command" -l cache-exit -d 'Exit statuses that are kept, such as 0,1 or 0-3' -r -f
 complete -c memo -n "__fish_memo_needs_command" -s g -l group -d 'The group for ls and clear, instead of the program\'s name' -r -f
 complete -c memo -n "__fish_memo_needs_command" -l ttl -d 'Run again when the result is this old: 90, 15m, 1d12h, none' -r -f
+complete -c memo -n "__fish_memo_needs_command" -l stale -d 'Refresh behind when the result is this old, and answer with it meanwhile: 0, 30s, 10m' -r -f
+complete -c memo -n "__fish_memo_needs_command" -l check -d 'Run again when this shell command fails; it runs before a result is reused' -r -f
+complete -c memo -n "__fish_memo_needs_command" -l max-entries -d 'Keep so many results of the group, those used last' -r -f
+complete -c memo -n "__fish_memo_needs_command" -l max-size -d 'Keep the store no larger than this: 500M, 2GiB' -r -f
 complete -c memo -n "__fish_memo_needs_command" -s n -d 'Give the command /dev/null as stdin; the same as --stdin none'
 complete -c memo -n "__fish_memo_needs_command" -l no-cwd -d 'Share results between working directories'
 complete -c memo -n "__fish_memo_needs_command" -l no-auto -d 'Do not look at the files and directories that words of the command name'
 complete -c memo -n "__fish_memo_needs_command" -l no-exe -d 'Do not hash the program and its interpreter'
+complete -c memo -n "__fish_memo_needs_command" -l strict -d 'Do not keep a run that leaves other new files beside its declared outputs'
 complete -c memo -n "__fish_memo_needs_command" -l refresh -d 'Run in any case, and replace what is stored'
 complete -c memo -n "__fish_memo_needs_command" -l only-cached -d 'Do not run: exit 75 when nothing is stored'
 complete -c memo -n "__fish_memo_needs_command" -s v -l verbose -d 'Say hit or miss, and why'
@@ -60,14 +66,20 @@ complete -c memo -n "__fish_memo_using_subcommand run" -l key-cmd -d 'Hash what 
 complete -c memo -n "__fish_memo_using_subcommand run" -l stdin -d 'Hash stdin, or give the command none' -r -f -a "auto\t'Hash it'
 none\t'Give none'"
 complete -c memo -n "__fish_memo_using_subcommand run" -l root -d 'Share results between checkouts: paths below DIR are kept relative to it' -r -f -a "(__fish_complete_directories)"
-complete -c memo -n "__fish_memo_using_subcommand run" -s o -l output -d 'Store this output file, and put it back on a hit' -r -F
+complete -c memo -n "__fish_memo_using_subcommand run" -s o -l output -d 'Store this output file, directory or glob, and put it back on a hit' -r -F
+complete -c memo -n "__fish_memo_using_subcommand run" -l depfile -d 'Hash what this depfile names, which the command writes' -r -F
 complete -c memo -n "__fish_memo_using_subcommand run" -l cache-exit -d 'Exit statuses that are kept, such as 0,1 or 0-3' -r -f
 complete -c memo -n "__fish_memo_using_subcommand run" -s g -l group -d 'The group for ls and clear, instead of the program\'s name' -r -f
 complete -c memo -n "__fish_memo_using_subcommand run" -l ttl -d 'Run again when the result is this old: 90, 15m, 1d12h, none' -r -f
+complete -c memo -n "__fish_memo_using_subcommand run" -l stale -d 'Refresh behind when the result is this old, and answer with it meanwhile: 0, 30s, 10m' -r -f
+complete -c memo -n "__fish_memo_using_subcommand run" -l check -d 'Run again when this shell command fails; it runs before a result is reused' -r -f
+complete -c memo -n "__fish_memo_using_subcommand run" -l max-entries -d 'Keep so many results of the group, those used last' -r -f
+complete -c memo -n "__fish_memo_using_subcommand run" -l max-size -d 'Keep the store no larger than this: 500M, 2GiB' -r -f
 complete -c memo -n "__fish_memo_using_subcommand run" -s n -d 'Give the command /dev/null as stdin; the same as --stdin none'
 complete -c memo -n "__fish_memo_using_subcommand run" -l no-cwd -d 'Share results between working directories'
 complete -c memo -n "__fish_memo_using_subcommand run" -l no-auto -d 'Do not look at the files and directories that words of the command name'
 complete -c memo -n "__fish_memo_using_subcommand run" -l no-exe -d 'Do not hash the program and its interpreter'
+complete -c memo -n "__fish_memo_using_subcommand run" -l strict -d 'Do not keep a run that leaves other new files beside its declared outputs'
 complete -c memo -n "__fish_memo_using_subcommand run" -l refresh -d 'Run in any case, and replace what is stored'
 complete -c memo -n "__fish_memo_using_subcommand run" -l only-cached -d 'Do not run: exit 75 when nothing is stored'
 complete -c memo -n "__fish_memo_using_subcommand run" -s v -l verbose -d 'Say hit or miss, and why'

@@ -2,6 +2,7 @@
 //!
 //! Without the feature `fault` they are nothing at all.
 
+use std::io;
 use std::time::Duration;
 
 /// Does what `MEMO_FAULT` asks for at this place: `NAME=kill` dies of SIGKILL there, `NAME=panic`
@@ -28,6 +29,34 @@ pub fn point(name: &str) {
             _ => {}
         }
     }
+}
+
+/// Fails where `MEMO_FAULT` has `NAME=errno:NUMBER`: with what no file system at hand answers, as NFS's stale handle.
+///
+/// # Errors
+/// The one that was asked for.
+#[cfg(feature = "fault")]
+pub fn failure(name: &str) -> io::Result<()> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "test hooks come from the environment of the process under test"
+    )]
+    let asked = std::env::var("MEMO_FAULT").unwrap_or_default();
+    let mut asked = asked.split(',').filter_map(|one| one.split_once("=errno:"));
+    match asked.find(|(point, _)| *point == name).and_then(|(_, number)| number.parse().ok()) {
+        Some(number) => Err(io::Error::from_raw_os_error(number)),
+        None => Ok(()),
+    }
+}
+
+/// Does nothing.
+///
+/// # Errors
+/// None.
+#[cfg(not(feature = "fault"))]
+#[inline(always)]
+pub fn failure(_name: &str) -> io::Result<()> {
+    Ok(())
 }
 
 /// Returns a time limit; `NAME=unlimited` lifts it and `NAME=0` takes it for reached at once, so that a test does

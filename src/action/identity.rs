@@ -10,6 +10,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::sys::directory::Looked;
 use crate::sys::file::{FileSystem, file_system};
 
 /// How old a file's times must be before its stat identity is trusted.
@@ -104,6 +105,13 @@ impl From<&Metadata> for Identity {
             mtime: time(metadata.mtime(), metadata.mtime_nsec()),
             ctime: time(metadata.ctime(), metadata.ctime_nsec()),
         }
+    }
+}
+
+impl From<Looked> for Identity {
+    fn from(looked: Looked) -> Self {
+        let Looked { dev, ino, mode, uid, gid, size, mtime, ctime } = looked;
+        Self { dev, ino, mode, uid, gid, size, mtime, ctime }
     }
 }
 

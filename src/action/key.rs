@@ -10,9 +10,10 @@ use super::digest::Digest;
 use super::environment::Chosen;
 use super::input::Inputs;
 use super::name::Name;
+use super::output::Outputs;
 
 /// The format of the encoding. A change to what goes in, or how, changes this name.
-const FORMAT: &str = "memo-action/1";
+const FORMAT: &str = "memo-action/2";
 /// The format of [`Action::call_digest`].
 const CALL_FORMAT: &str = "memo-call/1";
 
@@ -125,7 +126,9 @@ pub struct Action {
     /// `-i`. As typed in the key, unless the name begins with `_`; content in the manifest.
     pub inputs: Inputs,
     /// `-o`. As typed in the key: an outcome without the output cannot answer.
-    pub outputs: Vec<PathBuf>,
+    pub outputs: Outputs,
+    /// `--depfile`, which is one of the outputs too. As typed in the key; what it names is in the manifest.
+    pub depfile: Option<PathBuf>,
     /// Whether words are looked at as file names. In the key.
     pub auto: bool,
     /// Whether stdout and stderr are one. In the key.
@@ -174,10 +177,8 @@ impl Action {
             canon.bytes(name.as_str().as_bytes()).bytes(digest.as_bytes());
         }
         canon.tag("inputs").list(self.inputs.key_texts().iter().map(Vec::as_slice));
-        let mut outputs: Vec<_> = self.outputs.iter().map(|output| path(output)).collect();
-        outputs.sort_unstable();
-        outputs.dedup();
-        canon.tag("outputs").list(outputs.into_iter());
+        canon.tag("outputs").list(self.outputs.key_texts().into_iter());
+        canon.tag("depfile").optional(self.depfile.as_deref().map(path));
         canon.tag("auto").number(u64::from(self.auto));
         canon.tag("closed").number(u64::from(self.closed[0]) | u64::from(self.closed[1]) << 1);
         // Written only where there is one, so that no other key changed when it came.
@@ -296,7 +297,8 @@ mod tests {
             texts: vec![(None, "t".into()), (Name::new("n"), "u".into()), (Name::new("_n"), "v".into())],
             key_commands: vec![(Name::new("c").unwrap(), Digest::of(b"out"))],
             inputs: Inputs::parse(&["b".into(), "./a".into(), "!*.o".into(), "_i=c".into()]),
-            outputs: vec!["y".into(), "x".into()],
+            outputs: Outputs::parse(["y", "x"].map(std::ffi::OsStr::new)),
+            depfile: Some("d".into()),
             auto: true,
             streams: Streams::Separate,
             terminal: None,
@@ -311,10 +313,10 @@ mod tests {
     /// What changes one of these makes every store useless: the name of the format must change with it.
     #[test]
     fn the_digest_of_a_call_is_pinned() {
-        assert_eq!(FORMAT, "memo-action/1");
+        assert_eq!(FORMAT, "memo-action/2");
         assert_eq!(
             key(&action()).to_string(),
-            "1602d721e64b427edceb9f72821f5292e943de881be9e7271ade2ebf4f07db44"
+            "5fead9f85521bf65f3e2cf8aafa4fd984f4966e6d1f86ffc92b767c04fa6111c"
         );
         assert_eq!(CALL_FORMAT, "memo-call/1");
         assert_eq!(
@@ -419,7 +421,10 @@ mod tests {
                 inputs: Inputs::parse(
                     &self.some(2, |g| g.pick(&["a", "./a", "b", "n=a", "_n=a", "!a", "a/"]).into()),
                 ),
-                outputs: self.some(2, |g| g.pick(&paths).into()),
+                outputs: Outputs::parse(
+                    self.some(2, |g| g.pick(&paths)).into_iter().map(std::ffi::OsStr::new),
+                ),
+                depfile: self.pick(&[None, Some("a".into()), Some("".into())]),
                 auto: self.below(2) == 0,
                 streams: self.pick(&[Streams::Separate, Streams::Merged]),
                 terminal: None,
@@ -448,13 +453,14 @@ mod tests {
         let key_commands: Vec<_> =
             action.key_commands.iter().filter(|(name, _)| hashed(name)).cloned().collect();
         let inputs: BTreeSet<Vec<u8>> = action.inputs.key_texts().into_iter().collect();
-        let outputs: BTreeSet<PathBuf> = action.outputs.iter().cloned().collect();
+        let outputs: BTreeSet<PathBuf> =
+            action.outputs.iter().map(|declared| declared.place.clone()).collect();
         let rooted = action.directory.is_some() && action.root.is_some();
         let program = action.program.as_deref().map(|program| action.below_root(program).to_owned());
         (
             (action.words.clone(), assignments, action.directory.clone(), rooted, program),
             (action.environment.clone(), texts, key_commands, inputs, outputs),
-            (action.auto, action.streams, action.closed),
+            (action.auto, action.streams, action.closed, action.depfile.clone()),
         )
     }
 
@@ -468,7 +474,7 @@ mod tests {
             let mut b = a.clone();
             for _ in 0..generator.below(3) {
                 let other = generator.action();
-                match generator.below(20) {
+                match generator.below(21) {
                     // Texts that run into each other are found less often than flags that are forgotten.
                     0..=3 => b.words = other.words,
                     4..=6 => b.assignments = other.assignments,
@@ -482,6 +488,7 @@ mod tests {
                     16 => b.outputs = other.outputs,
                     17 => b.auto = other.auto,
                     18 => b.streams = other.streams,
+                    19 => b.depfile = other.depfile,
                     _ => b.closed = other.closed,
                 }
             }

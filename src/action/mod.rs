@@ -9,7 +9,7 @@
 //! | command words | ActionKey | |
 //! | leading assignments | ActionKey | `_NAME=` |
 //! | working directory | ActionKey | `--no-cwd` |
-//! | `-i`, `-o`, `--no-auto` as typed | ActionKey | `-i _NAME=` |
+//! | `-i`, `-o`, `--depfile`, `--no-auto` as typed | ActionKey | `-i _NAME=` |
 //! | chosen environment variables | ActionKey | `_NAME`, `!GLOB` |
 //! | `-k`, `--key-cmd` | ActionKey | `_NAME=` |
 //! | stdin | ActionKey | `-n` |
@@ -17,23 +17,28 @@
 //! | the program's path | ActionKey | `--no-exe` |
 //! | the program's and its interpreter's content | observation | `--no-exe` |
 //! | declared inputs | observation | `-i _NAME=` |
+//! | what the depfile names | observation | `-i _NAME=` |
 //! | files and directories named by words | observation | `--no-auto` |
 //!
 //! Nothing here knows the store.
 
 pub mod canon;
+pub mod depfile;
 pub mod digest;
 pub mod environment;
 pub mod identity;
 pub mod input;
 pub mod key;
 pub mod known;
+pub mod late_input;
 pub mod listing;
 pub mod name;
 pub mod observation;
+pub mod output;
 pub mod program;
 pub mod reason;
 pub mod scene;
 pub mod search;
+pub mod survey;
 pub mod tree;
 pub mod words;

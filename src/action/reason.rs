@@ -6,6 +6,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::depfile::NoDepfile;
+
 /// Why a lookup missed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Missed {
@@ -27,8 +29,14 @@ pub enum Missed {
     OtherOptions,
     /// What was recorded is not what its name says.
     Damaged(String),
+    /// Something stands where an output is to be put back, and is not known as memo's.
+    InTheWay(PathBuf),
     /// `--refresh` asked for a run.
     Refresh,
+    /// What was recorded is older than `--stale`, and is refreshed behind.
+    Stale,
+    /// `--check` failed, and how.
+    CheckFailed(String),
     /// The store is switched off.
     ModeOff,
     /// Standard input can not be known before it has been read.
@@ -36,7 +44,7 @@ pub enum Missed {
 }
 
 /// What [`Missed::number`] counts through, from 1.
-const MISSED: [&str; 12] = [
+const MISSED: [&str; 15] = [
     "never-seen",
     "program",
     "input-changed",
@@ -49,10 +57,13 @@ const MISSED: [&str; 12] = [
     "refresh",
     "mode-off",
     "stdin",
+    "stale",
+    "check-failed",
+    "output-in-the-way",
 ];
 
 /// What [`Unrecorded::number`] counts through, from 1.
-const UNRECORDED: [&str; 18] = [
+const UNRECORDED: [&str; 21] = [
     "exit-status",
     "signal",
     "input-changed-meanwhile",
@@ -71,6 +82,9 @@ const UNRECORDED: [&str; 18] = [
     "too-large",
     "unkeyed",
     "build-driver",
+    "output-special",
+    "undeclared-output",
+    "depfile",
 ];
 
 fn name_of(number: u8, names: &[&'static str]) -> Option<&'static str> {
@@ -94,10 +108,19 @@ impl Missed {
             Self::Expired => "expired",
             Self::OtherOptions => "other-options",
             Self::Damaged(_) => "damaged",
+            Self::InTheWay(_) => "output-in-the-way",
             Self::Refresh => "refresh",
+            Self::Stale => "stale",
+            Self::CheckFailed(_) => "check-failed",
             Self::ModeOff => "mode-off",
             Self::Stdin => "stdin",
         }
+    }
+
+    /// Returns whether the run is wanted although there is an outcome whose observations hold: that one is to be
+    /// replaced, not to be used.
+    pub fn replaces(&self) -> bool {
+        matches!(self, Self::Refresh | Self::Stale | Self::CheckFailed(_))
     }
 
     /// Returns the number that stands for the reason in the journal; 0 stands for none.
@@ -115,6 +138,9 @@ impl Missed {
             Self::Refresh => 10,
             Self::ModeOff => 11,
             Self::Stdin => 12,
+            Self::Stale => 13,
+            Self::CheckFailed(_) => 14,
+            Self::InTheWay(_) => 15,
         }
     }
 }
@@ -134,8 +160,9 @@ impl fmt::Display for Missed {
             | Self::InputChanged(path)
             | Self::InputAppeared(path)
             | Self::InputGone(path)
-            | Self::TreeChanged(path) => write!(f, ": `{}`", path.display()),
-            Self::Damaged(what) => write!(f, ": {what}"),
+            | Self::TreeChanged(path)
+            | Self::InTheWay(path) => write!(f, ": `{}`", path.display()),
+            Self::Damaged(what) | Self::CheckFailed(what) => write!(f, ": {what}"),
             _ => Ok(()),
         }
     }
@@ -156,10 +183,16 @@ pub enum Unrecorded {
     SpecialWord(PathBuf),
     /// A word names a directory with too many entries.
     TreeTooLarge(PathBuf),
-    /// A declared output was not made, or is no regular file.
+    /// A declared output was not made.
     OutputMissing(PathBuf),
+    /// A declared output is something that memo does not keep, and what.
+    OutputSpecial(PathBuf, &'static str),
+    /// With `--strict`: the run left something new beside its declared outputs.
+    UndeclaredOutput(PathBuf),
     /// A declared output is an input too.
     OutputIsInput(PathBuf),
+    /// The depfile does not tell what the run read.
+    Depfile(PathBuf, Unwritten),
     /// Whoever read the output went away.
     ReaderGone,
     /// A process the command left behind keeps the output open.
@@ -182,6 +215,33 @@ pub enum Unrecorded {
     BuildDriver(String),
 }
 
+/// What is wrong with a depfile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unwritten {
+    /// The run did not write it.
+    NotWritten,
+    /// It is larger than any.
+    TooLarge,
+    /// It is none.
+    NoDepfile(NoDepfile),
+    /// It names something that is not there.
+    Gone(PathBuf),
+    /// It, or what it names, cannot be hashed.
+    Unusable(PathBuf, String),
+}
+
+impl fmt::Display for Unwritten {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotWritten => f.write_str("the run did not write it"),
+            Self::TooLarge => write!(f, "it is larger than {} MiB", super::depfile::MOST_BYTES >> 20),
+            Self::NoDepfile(why) => why.fmt(f),
+            Self::Gone(path) => write!(f, "it names `{}`, which does not exist", path.display()),
+            Self::Unusable(path, why) => write!(f, "cannot hash `{}`: {why}", path.display()),
+        }
+    }
+}
+
 impl Unrecorded {
     /// Returns the name of the reason.
     pub fn name(&self) -> &'static str {
@@ -193,7 +253,10 @@ impl Unrecorded {
             Self::SpecialWord(_) => "special-word",
             Self::TreeTooLarge(_) => "tree-too-large",
             Self::OutputMissing(_) => "output-missing",
+            Self::OutputSpecial(..) => "output-special",
+            Self::UndeclaredOutput(_) => "undeclared-output",
             Self::OutputIsInput(_) => "output-is-input",
+            Self::Depfile(..) => "depfile",
             Self::ReaderGone => "reader-gone",
             Self::PipeHeld => "pipe-held",
             Self::Interactive => "interactive",
@@ -228,6 +291,9 @@ impl Unrecorded {
             Self::TooLarge => 16,
             Self::Unkeyed(_) => 17,
             Self::BuildDriver(_) => 18,
+            Self::OutputSpecial(..) => 19,
+            Self::UndeclaredOutput(_) => 20,
+            Self::Depfile(..) => 21,
         }
     }
 
@@ -247,6 +313,12 @@ impl Unrecorded {
                 "name what is read, `-i '{}/*.c'`, and leave the rest to you with `--no-auto`",
                 shown(path)
             )),
+            Self::UndeclaredOutput(path) => {
+                Some(format!("if it is an output, say so: `-o {}`", shown(path)))
+            }
+            Self::Depfile(path, Unwritten::NotWritten) => {
+                Some(format!("let the command write it: `-MMD -MF {}` with gcc and clang", shown(path)))
+            }
             Self::BuildDriver(_) => Some(
                 "its sources would not be seen; say what it depends on: `-i src`, or `-k rev=\"$(git rev-parse HEAD)\"`"
                     .to_owned(),
@@ -268,7 +340,10 @@ impl fmt::Display for Unrecorded {
             | Self::SpecialWord(path)
             | Self::TreeTooLarge(path)
             | Self::OutputMissing(path)
+            | Self::UndeclaredOutput(path)
             | Self::OutputIsInput(path) => write!(f, ": `{}`", path.display()),
+            Self::OutputSpecial(path, what) => write!(f, ": `{}` is {what}", path.display()),
+            Self::Depfile(path, why) => write!(f, ": `{}`: {why}", path.display()),
             Self::Store(why) | Self::Unkeyed(why) => write!(f, ": {why}"),
             Self::BuildDriver(program) => write!(f, ": `{program}`"),
             Self::Stdin(why) => write!(f, ": {why}"),
@@ -297,6 +372,9 @@ mod tests {
             Missed::Refresh,
             Missed::ModeOff,
             Missed::Stdin,
+            Missed::Stale,
+            Missed::CheckFailed(String::new()),
+            Missed::InTheWay(path()),
         ];
         assert!(missed.iter().map(Missed::number).eq(1..=MISSED.len() as u8));
         assert!(missed.iter().all(|missed| Missed::name_of(missed.number()) == Some(missed.name())));
@@ -319,6 +397,9 @@ mod tests {
             Unrecorded::TooLarge,
             Unrecorded::Unkeyed(String::new()),
             Unrecorded::BuildDriver(String::new()),
+            Unrecorded::OutputSpecial(path(), ""),
+            Unrecorded::UndeclaredOutput(path()),
+            Unrecorded::Depfile(path(), Unwritten::NotWritten),
         ];
         assert!(unrecorded.iter().map(Unrecorded::number).eq(1..=UNRECORDED.len() as u8));
         assert!(unrecorded.iter().all(|why| Unrecorded::name_of(why.number()) == Some(why.name())));

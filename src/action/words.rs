@@ -213,10 +213,12 @@ fn is_virtual(path: &Path, entry: &Identity, scene: &mut Scene<'_>) -> bool {
 const PLAIN_DEVICES: [(u32, u32); 5] = [(1, 3), (1, 5), (1, 7), (1, 8), (1, 9)];
 
 fn device(path: &Path) -> Result<Before, Unrecorded> {
-    match character_device(path) {
-        Ok(Some(number)) if PLAIN_DEVICES.contains(&number) => Ok(Before::Nothing),
-        _ => Err(Unrecorded::SpecialWord(path.to_owned())),
-    }
+    if has_no_content(path) { Ok(Before::Nothing) } else { Err(Unrecorded::SpecialWord(path.to_owned())) }
+}
+
+/// Returns whether a path leads to a device that has no content of its own, such as `/dev/null`.
+pub fn has_no_content(path: &Path) -> bool {
+    matches!(character_device(path), Ok(Some(number)) if PLAIN_DEVICES.contains(&number))
 }
 
 fn settle_absent(path: PathBuf, settled: &mut Settled) -> Result<(), Unrecorded> {

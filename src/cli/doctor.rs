@@ -59,7 +59,7 @@ fn examined(args: &DoctorArgs, config: &Config, user: u32, now: Timestamp) -> (S
             return (text + "1 problem\n", 1);
         }
     };
-    if !store.is_made() {
+    if !doctor::is_store(&store) {
         return (text + "nothing was recorded there yet\n", 0);
     }
     text += &held(&report);

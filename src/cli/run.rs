@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{Args, ValueEnum, ValueHint};
 
@@ -10,23 +11,23 @@ use crate::action::environment::choose;
 use crate::action::input::Inputs;
 use crate::action::key::{Action, Directory, Terminal};
 use crate::action::name::{Name, split_named};
+use crate::action::output::Outputs;
 use crate::action::reason::Unrecorded;
 use crate::action::search::{self, NotRunnable};
 use crate::config::command_pattern::CommandLine;
 use crate::config::origin::Origin;
 use crate::config::rule::Gives;
 use crate::config::ttl::{self, BadTtl};
-use crate::config::{Clock, Config, Environment, ExitCodes, Mode, Place, Progress, Pty};
+use crate::config::{Clock, Config, Environment, ExitCodes, Mode, Place, Progress, Pty, duration, size};
 use crate::engine::{self, Exit, Options, Request};
 use crate::error::{Error, Kind, system_text};
 use crate::exec::key_command;
 use crate::progress::Show;
 use crate::store::Store;
 use crate::store::location::Trouble;
-use crate::sys::descriptor::standard;
-use crate::sys::process;
 use crate::sys::startup::Inherited;
-use crate::sys::terminal::{self, Size};
+use crate::sys::terminal::Size;
+use crate::sys::{descriptor, process, terminal};
 use crate::ui::{Talk, Ui};
 
 /// What was typed.
@@ -85,12 +86,24 @@ pub struct RunArgs {
     #[arg(long, help_heading = "Key")]
     pub no_exe: bool,
 
-    /// Store this output file, and put it back on a hit
+    /// Store this output file, directory or glob, and put it back on a hit
     ///
-    /// It comes back as a copy, with its permissions. Where it already has the stored bytes it is left
-    /// alone, and only made as new as the newest input, so that make is content.
-    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::AnyPath, help_heading = "Keep")]
-    pub output: Vec<PathBuf>,
+    /// It comes back as a copy, with its permissions; of a directory everything below it, links by their
+    /// text, empty directories too. What already is as it was stored is left alone, and only made as new as
+    /// the newest input, so that make is content. A glob selects files and links; it may match nothing.
+    #[arg(short, long, value_name = "PATH|GLOB|DIR", value_hint = ValueHint::AnyPath, help_heading = "Keep")]
+    pub output: Vec<OsString>,
+
+    /// Do not keep a run that leaves other new files beside its declared outputs
+    #[arg(long, help_heading = "Keep")]
+    pub strict: bool,
+
+    /// Hash what this depfile names, which the command writes
+    ///
+    /// The rules for make in which compilers say what they read: `-MMD -MF FILE` of gcc and clang,
+    /// `--emit=dep-info` of rustc. The file is an output too, and comes back on a hit.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Key")]
+    pub depfile: Option<PathBuf>,
 
     /// Exit statuses that are kept, such as 0,1 or 0-3
     #[arg(long, value_name = "CODES", value_hint = ValueHint::Other, help_heading = "Keep")]
@@ -104,6 +117,19 @@ pub struct RunArgs {
     #[arg(long, value_name = "DURATION", value_hint = ValueHint::Other, help_heading = "Reuse")]
     pub ttl: Option<String>,
 
+    /// Refresh behind when the result is this old, and answer with it meanwhile: 0, 30s, 10m
+    ///
+    /// One process runs the command again in the background, without a terminal and with /dev/null as stdin, and
+    /// keeps the new result; when that fails, the old one stays. On a terminal the command gets /dev/null as
+    /// stdin in any case, as with -n. Where other stdin, or an output file, is part of the result, the command is
+    /// run at once instead, as with --ttl.
+    #[arg(long, value_name = "DURATION", value_hint = ValueHint::Other, help_heading = "Reuse")]
+    pub stale: Option<String>,
+
+    /// Run again when this shell command fails; it runs before a result is reused
+    #[arg(long, value_name = "CMD", value_hint = ValueHint::Other, help_heading = "Reuse")]
+    pub check: Option<OsString>,
+
     /// Run in any case, and replace what is stored
     #[arg(long, help_heading = "Reuse")]
     pub refresh: bool,
@@ -111,6 +137,14 @@ pub struct RunArgs {
     /// Do not run: exit 75 when nothing is stored
     #[arg(long, conflicts_with = "refresh", help_heading = "Reuse")]
     pub only_cached: bool,
+
+    /// Keep so many results of the group, those used last
+    #[arg(long, value_name = "N", value_parser = some, value_hint = ValueHint::Other, help_heading = "Bound")]
+    pub max_entries: Option<u64>,
+
+    /// Keep the store no larger than this: 500M, 2GiB
+    #[arg(long, value_name = "SIZE", value_parser = size::parse, value_hint = ValueHint::Other, help_heading = "Bound")]
+    pub max_size: Option<u64>,
 
     /// Show how long the command has been running: auto at a terminal, always, never
     ///
@@ -227,7 +261,7 @@ fn terminal(args: &RunArgs, config: &Config, around: &Surroundings) -> Option<Te
         return None;
     }
     let Size { columns, rows } =
-        [1, 2, 0].into_iter().find_map(|fd| terminal::size(standard(fd))).unwrap_or(USUAL_SIZE);
+        [1, 2, 0].into_iter().find_map(|fd| terminal::size(descriptor::standard(fd))).unwrap_or(USUAL_SIZE);
     let variable = |name: &str| (name.into(), around.environment.get(name).map(OsString::from));
     Some(Terminal { columns, rows, variables: OF_A_TERMINAL.map(variable).to_vec() })
 }
@@ -247,6 +281,9 @@ pub fn run(args: RunArgs, config: Config, around: &Surroundings, ui: &Ui) -> Res
         assignments.iter().rev().find(|(set, _)| set.as_str() == "PATH").map(|(_, value)| value.clone());
     let search_path = set.as_deref().or_else(|| around.environment.get("PATH"));
     let program = search::find(first, search_path).map_err(|why| not_runnable(first, why))?;
+    let mut config = config;
+    // A bound of this call is one for what depends on it too.
+    config.max_size = args.max_size.unwrap_or(config.max_size);
     let line = CommandLine { program: &program, words, directory: around.place.directory.as_deref() };
     let ruled = config.ruled(line);
     for origin in &ruled.origins {
@@ -292,6 +329,7 @@ pub fn run(args: RunArgs, config: Config, around: &Surroundings, ui: &Ui) -> Res
         options: &options,
         inherited: &around.inherited,
         now: &|| around.clock.now(),
+        stamp: &|| around.clock.stamp(),
         held: around.environment.get(engine::HELD),
     };
     let store = config
@@ -336,6 +374,9 @@ fn make(typed: Typed<'_>, gives: &Gives, config: &Config, around: &Surroundings)
     let assigned: Vec<&str> = assignments.iter().map(|(name, _)| name.as_str()).collect();
     let environment = choose(around.environment.iter(), &environment, &assigned);
     let key_cmd = all(&gives.key_cmd, &args.key_cmd);
+    let depfile = args.depfile.as_deref().map(depfile).transpose()?;
+    let mut typed_outputs = all(&gives.output, &args.output);
+    typed_outputs.extend(depfile.clone().map(OsString::from));
     let off = options.mode == Mode::Off;
     let action = Action {
         environment,
@@ -346,10 +387,8 @@ fn make(typed: Typed<'_>, gives: &Gives, config: &Config, around: &Surroundings)
         texts: all(&gives.key, &args.key).iter().map(text).collect(),
         key_commands: if off { Vec::new() } else { key_commands(&key_cmd, &around.environment)? },
         inputs: Inputs::parse(&all(&gives.input, &args.input)),
-        outputs: outputs(&all(
-            gives.output.iter().map(PathBuf::from).collect::<Vec<_>>().as_slice(),
-            &args.output,
-        ))?,
+        outputs: outputs(&typed_outputs, around.place.directory.as_deref())?,
+        depfile,
         auto: !args.no_auto && gives.no_auto != Some(true),
         streams: engine::streams(&around.inherited),
         terminal: terminal(args, config, around),
@@ -367,7 +406,8 @@ fn all<T: Clone>(given: &[T], typed: &[T]) -> Vec<T> {
 /// Returns whether a call says by more than its words what it depends on.
 fn says_what_it_depends_on(action: &Action) -> bool {
     let hashed = |name: Option<&Name>| !name.is_some_and(Name::is_ignored);
-    !action.inputs.key_texts().iter().all(|text| text.starts_with(b"!"))
+    action.depfile.is_some()
+        || !action.inputs.key_texts().iter().all(|text| text.starts_with(b"!"))
         || action.texts.iter().any(|(name, _)| hashed(name.as_ref()))
         || action.key_commands.iter().any(|(name, _)| hashed(Some(name)))
 }
@@ -396,8 +436,11 @@ fn options(
         None => gives.ttl.unwrap_or(config.ttl),
         Some(text) => parse_ttl(text)?,
     };
+    let stale = args.stale.as_deref().map(|text| parse_stale(text, ttl)).transpose()?;
+    // What runs behind has no terminal; a command that would read one is not to be recorded as if it had.
+    let no_terminal = stale.is_some() && terminal::is_terminal(descriptor::standard(0));
     let no_stdin = match args.stdin {
-        _ if args.no_stdin => true,
+        _ if args.no_stdin || no_terminal => true,
         None => gives.no_stdin == Some(true),
         Some(choice) => choice == StdinChoice::None,
     };
@@ -409,7 +452,12 @@ fn options(
     Ok(Options {
         mode,
         ttl,
+        stale,
+        refresh_jobs: config.refresh_jobs,
+        check: args.check.clone(),
+        max_entries: args.max_entries.or(config.max_entries),
         cache_exit: args.cache_exit.or(gives.cache_exit).unwrap_or(config.cache_exit),
+        strict: args.strict,
         only_cached: args.only_cached,
         group: args.group.clone().or_else(|| gives.group.clone()).unwrap_or(base),
         no_stdin,
@@ -420,7 +468,7 @@ fn options(
     })
 }
 
-fn parse_ttl(text: &str) -> Result<Option<std::time::Duration>, Error> {
+fn parse_ttl(text: &str) -> Result<Option<Duration>, Error> {
     ttl::parse(text).map_err(|bad| {
         let what = match &bad {
             BadTtl::Zero(_) => format!("`--ttl {text}` would keep nothing"),
@@ -428,6 +476,28 @@ fn parse_ttl(text: &str) -> Result<Option<std::time::Duration>, Error> {
         };
         Error::new(Kind::Failed, format_args!("{what}; the command was not run")).hint(bad.hint())
     })
+}
+
+/// Reads a number of things of which there must be at least one.
+fn some(text: &str) -> Result<u64, String> {
+    let number = text.parse().ok().filter(|number| *number > 0);
+    number.ok_or_else(|| "expected a number from 1 up".to_owned())
+}
+
+/// Reads `--stale`; an outcome that is that old must still be there to be served.
+fn parse_stale(text: &str, ttl: Option<Duration>) -> Result<Duration, Error> {
+    let refused = |what: String| {
+        Error::new(Kind::Failed, format_args!("`--stale {text}`{what}; the command was not run"))
+    };
+    let stale = duration::parse(text).map_err(|bad| refused(format!(": {bad}")).hint(bad.hint()))?;
+    match ttl.filter(|ttl| stale >= *ttl) {
+        None => Ok(stale),
+        Some(ttl) => {
+            let ttl = duration::Shown(ttl);
+            let error = refused(format!(" never comes: what is {ttl} old is not used any more"));
+            Err(error.hint("from `--stale` to `--ttl` the old result is given: `--stale 10m --ttl 1h`"))
+        }
+    }
 }
 
 enum Cwd {
@@ -532,21 +602,32 @@ fn key_commands(
     Ok(out)
 }
 
-fn outputs(typed: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
-    let mut outputs = Vec::new();
-    for path in typed {
-        let path: PathBuf = path.strip_prefix(".").unwrap_or(path).to_owned();
-        if path.as_os_str().is_empty() || path.is_dir() {
-            let shown = if path.as_os_str().is_empty() { Path::new(".") } else { &path };
-            return Err(Error::new(
-                Kind::Failed,
-                format_args!("output `{}` is a directory; the command was not run", shown.display()),
-            )
-            .hint("name each file: `-o FILE`"));
-        }
-        outputs.push(path);
-    }
+fn outputs(typed: &[OsString], directory: Option<&Path>) -> Result<Outputs, Error> {
+    let outputs = Outputs::parse(typed.iter().map(OsString::as_os_str));
+    outputs.check(directory).map_err(|(declared, why)| {
+        let place = &declared.place;
+        let shown = if place.as_os_str().is_empty() { Path::new(".") } else { place };
+        let shown = shown.display();
+        let error = Error::new(
+            Kind::Failed,
+            format_args!("output `{shown}` cannot be kept: {why}; the command was not run"),
+        );
+        error.hint("name what the command makes: `-o FILE`, `-o build`, `-o 'out/*.html'`")
+    })?;
     Ok(outputs)
+}
+
+fn depfile(typed: &Path) -> Result<PathBuf, Error> {
+    let path = typed.strip_prefix(".").unwrap_or(typed);
+    if path.as_os_str().is_empty() || path.is_dir() {
+        let shown = typed.display();
+        return Err(Error::new(
+            Kind::Failed,
+            format_args!("depfile `{shown}` is a directory; the command was not run"),
+        )
+        .hint("name the file that the command writes: `--depfile FILE`"));
+    }
+    Ok(path.to_owned())
 }
 
 fn not_runnable(word: &std::ffi::OsStr, why: NotRunnable) -> Error {

@@ -23,6 +23,11 @@ impl Clock {
         Self { fixed: Some(now) }
     }
 
+    /// Returns the earliest time that a file gets if it is written from now on: that of the kernel's last tick.
+    pub fn stamp(&self) -> Timestamp {
+        self.fixed.unwrap_or_else(|| Timestamp(crate::sys::file::stamp()))
+    }
+
     /// Returns the time.
     #[expect(clippy::disallowed_methods, reason = "this is the place that reads the clock")]
     pub fn now(&self) -> Timestamp {

@@ -18,8 +18,8 @@
 //!
 //! # Performance
 //! Every call comes through here. Without configuration files that is one failed open for each of the
-//! two places and for each directory in which a project's file is looked for, and a walk over the
-//! variables for each key.
+//! two places, one failed lstat for each directory in which a project's file is looked for, and a walk over
+//! the variables for each key.
 
 pub mod clock;
 pub mod command_pattern;

@@ -6,15 +6,17 @@ use crate::action::key::ActionKey;
 use crate::action::reason::Missed;
 use crate::config::{Mode, duration};
 use crate::error::{Error, Kind, system_text};
-use crate::replay::outputs::{self, Place, Staged};
+use crate::exec::key_command;
+use crate::replay::outputs::{self, Known, Place, Refused, Staged};
 use crate::replay::streams::{self, Replayed, Source};
 use crate::store::Renewal;
 use crate::store::manifest::{Entry, Manifest};
-use crate::store::outcome::{Outcome, Transcript};
+use crate::store::outcome::{Outcome, Output, OutputKind, Transcript};
 use crate::sys::startup::Inherited;
 use crate::sys::{file, signal};
 
-use super::{Call, Exit};
+use super::age::Age;
+use super::{Call, Exit, MOST_NAMED};
 
 /// An outcome that answers the call, verified.
 pub(super) struct Hit {
@@ -24,6 +26,8 @@ pub(super) struct Hit {
     source: Source,
     staged: Staged,
     renewal: Option<Renewal>,
+    /// It is to be refreshed behind.
+    stale: bool,
 }
 
 /// A hit that hashed more than this, in bytes, renews stat identities: rewriting the manifest costs as much as
@@ -47,7 +51,8 @@ impl Call<'_> {
         loop {
             let mut scene = self.scene();
             let now = scene.now;
-            let found = manifest.find(&mut scene, |entry| self.accepts(entry, now));
+            let found =
+                manifest.find(&mut scene, |entry| self.accepts(&manifest.key, entry, now).map(|_| ()));
             let hashed = scene.hashed;
             let found = match found {
                 Ok(found) => found,
@@ -58,10 +63,11 @@ impl Call<'_> {
                 learned: if hashed > HASHED_MUCH { found.learned } else { Vec::new() },
                 forward: (found.position > FAR_DOWN).then_some(entry.id),
             };
-            match self.fetch(&manifest.key, entry, found.newest_input) {
+            match self.fetch(&manifest, entry, found.newest_input) {
                 Ok(hit) => {
                     let renewal = (renewal != Renewal::default()).then_some(renewal);
-                    return Ok(Hit { renewal, ..hit });
+                    let stale = self.accepts(&manifest.key, entry, now) == Ok(Age::Stale);
+                    return Ok(Hit { renewal, stale, ..hit });
                 }
                 Err(missed) => damaged = Some(missed),
             }
@@ -70,19 +76,35 @@ impl Call<'_> {
         }
     }
 
-    /// Whether this call's options would have kept, and still want, what was recorded.
-    fn accepts(&self, entry: &Entry, now: Timestamp) -> Result<(), Missed> {
+    /// Whether this call's options would have kept, and still want, what was recorded, and how old that is.
+    fn accepts(&self, key: &ActionKey, entry: &Entry, now: Timestamp) -> Result<Age, Missed> {
         let options = self.request.options;
-        let limits = [entry.ttl, options.ttl];
-        // Recorded in the future: the clock was set back, and its age is not known.
-        let age = now.since(entry.recorded).ok_or(Missed::Expired)?;
-        if limits.into_iter().flatten().any(|limit| age >= limit) {
+        let age = match Age::of(entry.recorded, now, [entry.ttl, options.ttl], options.stale) {
+            Age::Stale if !self.can_refresh(key, entry) => Age::Expired,
+            age => age,
+        };
+        if age == Age::Expired {
             return Err(Missed::Expired);
         }
-        if options.cache_exit.contains(entry.exit) { Ok(()) } else { Err(Missed::OtherOptions) }
+        let kept = options.cache_exit.contains(entry.exit) && !(options.strict && entry.undeclared);
+        if kept { Ok(age) } else { Err(Missed::OtherOptions) }
     }
 
-    fn fetch(&self, key: &ActionKey, entry: &Entry, newest_input: Option<i64>) -> Result<Hit, Missed> {
+    /// Makes the `--check` that this call asks for before a hit.
+    fn check(&mut self) -> Result<(), Missed> {
+        let Some(line) = self.check else { return Ok(()) };
+        // It has failed under another key of this call.
+        if let Missed::CheckFailed(_) = self.missed {
+            return Err(self.missed.clone());
+        }
+        let environment = self.request.environment.iter();
+        let environment = environment.map(|(name, value)| (name.as_os_str(), value.as_os_str()));
+        key_command::check(line, environment).map_err(|failed| Missed::CheckFailed(failed.to_string()))?;
+        self.check = None;
+        Ok(())
+    }
+
+    fn fetch(&self, manifest: &Manifest, entry: &Entry, newest_input: Option<i64>) -> Result<Hit, Missed> {
         let damaged = |what: String| Missed::Damaged(what);
         let outcome = self.store.outcome(entry).map_err(damaged)?;
         let source = match &outcome.transcript {
@@ -93,22 +115,50 @@ impl Call<'_> {
                 Source::File(file, *length)
             }
         };
-        let staged = if outcome.outputs.is_empty() {
+        let staged = if outcome.outputs.is_empty() && self.request.action.outputs.is_empty() {
             Staged::default()
         } else {
-            let paths = self.declared();
-            let declared = |path: &std::path::Path| paths.contains(path);
-            let place = Place { declared: &declared, newest_input, mask: file::creation_mask() };
-            outputs::stage(&outcome.outputs, &self.store.blobs, place)
-                .map_err(|error| damaged(error.to_string()))?
+            let place = Place {
+                declared: &self.request.action.outputs,
+                words: &self.candidates,
+                blobs: &self.store.blobs,
+                restores: &self.store.restores,
+                known: &|| self.made_by(manifest),
+                newest_input,
+                mask: file::creation_mask(),
+                store: self.store.id(),
+            };
+            outputs::stage(&outcome.outputs, place).map_err(missed)?
         };
-        Ok(Hit { key: *key, entry: entry.clone(), outcome, source, staged, renewal: None })
+        let key = manifest.key;
+        Ok(Hit { key, entry: entry.clone(), outcome, source, staged, renewal: None, stale: false })
+    }
+
+    /// Returns what the outcomes of this action are known to have made.
+    fn made_by(&self, manifest: &Manifest) -> Known {
+        let mut known = Known::new();
+        for entry in &manifest.entries {
+            // One that cannot be read says nothing.
+            let Ok(outcome) = self.store.outcome(entry) else { continue };
+            for Output { path, kind, content, .. } in outcome.outputs {
+                if !matches!(kind, OutputKind::Found | OutputKind::Rewritten) {
+                    known.entry(path).or_default().push(content);
+                }
+            }
+        }
+        known
     }
 
     /// Replays a hit; `Err` with the reason while the command may still be run.
     pub(super) fn serve(&mut self, hit: Hit) -> Result<Result<Exit, Error>, Missed> {
-        let Hit { key, entry, outcome, source, staged, renewal } = hit;
-        staged.swap().map_err(|error| Missed::Damaged(error.to_string()))?;
+        let Hit { key, entry, outcome, source, staged, renewal, stale } = hit;
+        self.check()?;
+        if stale {
+            // Before the replay: what cannot be refreshed can still be run.
+            self.refresh(&key, &entry)?;
+        }
+        let stays = staged.stays.clone();
+        staged.swap().map_err(missed)?;
         let now = (self.request.now)();
         if self.ui.is_verbose() {
             let age = now.since(entry.recorded).unwrap_or_default();
@@ -117,6 +167,9 @@ impl Call<'_> {
                 duration::Shown(age),
                 duration::Shown(outcome.duration)
             ));
+            for path in stays.iter().take(MOST_NAMED) {
+                self.ui.verbose(format_args!("left alone: `{}`, which memo did not make", path.display()));
+            }
         }
         self.started.set(true);
         crate::fault::point("replay.streams");
@@ -131,6 +184,14 @@ impl Call<'_> {
             }
         }
         Ok(end(replayed, outcome.exit, self.request.inherited))
+    }
+}
+
+fn missed(refused: Refused) -> Missed {
+    match refused {
+        Refused::InTheWay(path) => Missed::InTheWay(path),
+        Refused::NoDirectory(path) => Missed::InputGone(path),
+        other => Missed::Damaged(other.to_string()),
     }
 }
 

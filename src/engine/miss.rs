@@ -4,9 +4,10 @@ use std::cell::RefCell;
 use std::ffi::{CString, OsStr};
 use std::fs::File;
 use std::io::{Seek, SeekFrom};
+use std::path::Path;
 
 use crate::action::key::ActionKey;
-use crate::action::observation::Observation;
+use crate::action::observation::{Observation, Subject};
 use crate::action::program;
 use crate::action::reason::Unrecorded;
 use crate::action::words::Snapshot;
@@ -18,7 +19,10 @@ use crate::exec::transcript::{Spool, Spooled};
 use crate::fault;
 use crate::progress::{Doing, Line};
 use crate::store::Store;
-use crate::store::gc::{self, retention::Limits};
+use crate::store::gc::{
+    self,
+    retention::{Limits, MostEntries},
+};
 use crate::store::lease::Lease;
 use crate::store::temporary::Temporary;
 use crate::store::verdict::Verdict;
@@ -26,7 +30,9 @@ use crate::sys::process::{Ended, is_scarcity};
 use crate::sys::signal;
 use crate::sys::terminal::Size;
 
+use super::depfile::DepfileBefore;
 use super::hit::undelivered;
+use super::left::Places;
 use super::note::note_given_up;
 use super::standard_input::{Given, How};
 use super::wait::{HELD, Turn};
@@ -38,6 +44,8 @@ use super::{
 pub(super) struct Before {
     pub(super) observations: Vec<Observation>,
     pub(super) words: Snapshot,
+    pub(super) places: Places,
+    pub(super) depfile: Option<DepfileBefore>,
 }
 
 impl Call<'_> {
@@ -56,7 +64,7 @@ impl Call<'_> {
         self.hidden.store = self.store.id();
         let generation = self.store.generation();
         let lease = match given.key.map(|key| self.turn(&key, &given)) {
-            None => None,
+            None | Some(Turn::Unlocked) => None,
             Some(Turn::Run(lease)) => Some(lease),
             Some(Turn::Answered(exit)) => return exit,
             Some(Turn::Alone(why)) => return self.give_up(given, why),
@@ -73,19 +81,7 @@ impl Call<'_> {
         };
         fault::point("miss.observed");
         self.ui.verbose(format_args!("miss: {}", self.missed));
-        let run = Spooling { lease: RefCell::new(lease), temporary: RefCell::new(None) };
-        let (mut ran, how) = match self.capture(given, &run)? {
-            Captured::Ran(ran, how) => (*ran, how),
-            Captured::Failed(error) => return Err(error),
-        };
-        fault::point("miss.ran");
-        let exit = self.exit(&ran);
-        let transcript = std::mem::replace(&mut ran.transcript, Spooled::TooLarge);
-        let recorded = self.record(before, &ran, transcript, &how, run, generation);
-        self.digests.keep();
-        if recorded.is_ok() {
-            gc::after_commit(&self.store, (self.request.now)(), Limits::new(self.request.options.max_size));
-        }
+        let Done { exit, recorded } = self.run_and_record(given, lease, before, generation)?;
         if let Err(why) = recorded {
             if let Unrecorded::Store(trouble) = &why {
                 self.ui.warning(
@@ -97,6 +93,35 @@ impl Call<'_> {
             }
         }
         exit
+    }
+
+    /// Runs the command, and records it unless there is a reason not to.
+    ///
+    /// # Errors
+    /// Those of starting it.
+    pub(super) fn run_and_record(
+        &self,
+        given: Given,
+        lease: Option<Lease>,
+        before: Before,
+        generation: u64,
+    ) -> Result<Done, Error> {
+        let run = Spooling { lease: RefCell::new(lease), temporary: RefCell::new(None) };
+        let (mut ran, how) = match self.capture(given, &run)? {
+            Captured::Ran(ran, how) => (*ran, how),
+            Captured::Failed(error) => return Err(error),
+        };
+        fault::point("miss.ran");
+        let exit = self.exit(&ran);
+        let transcript = std::mem::replace(&mut ran.transcript, Spooled::TooLarge);
+        let recorded = self.record(before, &ran, transcript, &how, run, generation);
+        self.digests.keep();
+        if recorded.is_ok() {
+            let options = self.request.options;
+            let group = options.max_entries.map(|entries| MostEntries { group: &options.group, entries });
+            gc::after_commit(&self.store, (self.request.now)(), Limits::new(options.max_size), group);
+        }
+        Ok(Done { exit, recorded })
     }
 
     /// Runs the command in memo's own place, unless some of its stdin was read ahead: then that has to be
@@ -121,7 +146,7 @@ impl Call<'_> {
     }
 
     /// Observes what the run depends on; the inner error is why it cannot be recorded.
-    fn before(&self) -> Result<Result<Before, Unrecorded>, Error> {
+    pub(super) fn before(&self) -> Result<Result<Before, Unrecorded>, Error> {
         let mut scene = self.scene();
         let mut observations = Vec::new();
         if let Some(path) = &self.request.action.program {
@@ -130,11 +155,21 @@ impl Call<'_> {
                 Err(error) => return Ok(Err(Unrecorded::Unkeyed(error.to_string()))),
             }
         }
-        match self.request.action.inputs.observe(&mut scene) {
-            Ok(found) => observations.extend(found),
+        let inputs = match self.request.action.inputs.observe(&mut scene) {
+            Ok(found) => found,
             Err(bad) => return Ok(Err(bad_input(self.request, bad, self.ui)?)),
+        };
+        let outputs = &self.request.action.outputs;
+        let is_output = |path: &&Path| outputs.holds(path, self.request.directory);
+        let is_content = |input: &&Observation| matches!(input.subject, Subject::Input(_) | Subject::Link(_));
+        let selected = inputs.iter().filter(is_content).map(|input| input.subject.path());
+        if let Some(both) = { selected }.find(is_output) {
+            return Ok(Err(Unrecorded::OutputIsInput(both.to_owned())));
         }
-        Ok(Snapshot::take(&self.candidates, &mut scene).map(|words| Before { observations, words }))
+        observations.extend(inputs);
+        Ok(Snapshot::take(&self.candidates, &mut scene).and_then(|words| {
+            Ok(Before { observations, words, places: self.places()?, depfile: self.depfile_before() })
+        }))
     }
 
     fn capture(&self, given: Given, run: &Spooling) -> Result<Captured, Error> {
@@ -149,7 +184,7 @@ impl Call<'_> {
         let read_ahead = matches!(given.how, How::Stream { ahead: Some(_), .. });
         let failed = |error: &std::io::Error| {
             // The command may need less than the pipes and the process of a capture.
-            let error = if is_scarcity(error) && !read_ahead {
+            let error = if is_scarcity(error) && !read_ahead && !self.behind {
                 become_command(self.request)
             } else {
                 not_started(self.request, error)
@@ -203,6 +238,14 @@ impl Call<'_> {
             Ended::Exit(code) => Exit::Code(code),
         })
     }
+}
+
+/// What came of a run.
+pub(super) struct Done {
+    /// How memo ends.
+    pub(super) exit: Result<Exit, Error>,
+    /// Whether it was recorded, or why not.
+    pub(super) recorded: Result<(), Unrecorded>,
 }
 
 /// Where the transcript of a run is written.

@@ -4,6 +4,9 @@
 //! Whatever goes wrong with the store, the command runs as if memo were absent. Once a byte was replayed
 //! it is never run on top.
 
+mod age;
+mod behind;
+mod depfile;
 mod hit;
 mod learned;
 mod left;
@@ -16,7 +19,6 @@ mod wait;
 pub use wait::HELD;
 
 use std::cell::Cell;
-use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -42,6 +44,9 @@ use crate::sys::startup::Inherited;
 use crate::ui::Ui;
 use note::note_given_up;
 
+/// How many files `-v` names of those that are not restored, or not removed.
+const MOST_NAMED: usize = 10;
+
 /// How memo ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
@@ -58,8 +63,18 @@ pub struct Options {
     pub mode: Mode,
     /// How old an outcome may be.
     pub ttl: Option<Duration>,
+    /// From which age on an outcome is refreshed behind.
+    pub stale: Option<Duration>,
+    /// How many refreshes run behind at a time, in the whole store.
+    pub refresh_jobs: u64,
+    /// A shell command that must succeed before an outcome is replayed.
+    pub check: Option<OsString>,
+    /// How many entries the group may have.
+    pub max_entries: Option<u64>,
     /// Exit statuses that are kept.
     pub cache_exit: ExitCodes,
+    /// Whether a run that leaves something new beside its declared outputs is not kept.
+    pub strict: bool,
     /// Whether a miss is an error.
     pub only_cached: bool,
     /// The group.
@@ -99,6 +114,8 @@ pub struct Request<'a> {
     pub inherited: &'a Inherited,
     /// The clock.
     pub now: &'a dyn Fn() -> Timestamp,
+    /// The clock by which the kernel stamps files.
+    pub stamp: &'a dyn Fn() -> Timestamp,
     /// The keys that calls above this one are running (`MEMO_HELD`), separated by colons.
     pub held: Option<&'a OsStr>,
 }
@@ -293,6 +310,10 @@ struct Call<'a> {
     missed: Missed,
     /// Which outcomes were there when a key was looked up.
     seen: Vec<(ActionKey, Vec<OutcomeId>)>,
+    /// The `--check` that is still to be made.
+    check: Option<&'a OsStr>,
+    /// Whether this is a refresh that runs behind: it never becomes the command.
+    behind: bool,
     /// Set before the first byte is replayed and before the command is started.
     started: &'a Cell<bool>,
 }
@@ -300,15 +321,12 @@ struct Call<'a> {
 impl<'a> Call<'a> {
     fn new(request: Request<'a>, store: Store, ui: &'a Ui, started: &'a Cell<bool>) -> Self {
         let action = request.action;
-        let outputs: Vec<PathBuf> =
-            action.outputs.iter().map(|path| normal(path, request.directory)).collect();
+        let outputs = action.outputs.paths(request.directory);
         let inputs = action.inputs.paths(request.directory);
         let mut candidates = if action.auto { words::candidates(&action.words) } else { Vec::new() };
         let at = |path: &Path| normal(path, request.directory);
-        candidates.retain(|path| {
-            let path = at(path);
-            !outputs.contains(&path) && !inputs.contains(&path)
-        });
+        candidates
+            .retain(|path| !action.outputs.holds(path, request.directory) && !inputs.contains(&at(path)));
         let paths = outputs.into_iter().chain(candidates.iter().map(|path| at(path))).collect();
         let hidden = Hidden { store: store.id(), paths, streams: stream_files() };
         Self {
@@ -322,6 +340,8 @@ impl<'a> Call<'a> {
             hidden,
             missed: Missed::NeverSeen,
             seen: Vec::new(),
+            check: request.options.check.as_deref(),
+            behind: false,
             started,
         }
     }
@@ -349,10 +369,17 @@ impl<'a> Call<'a> {
         unrecorded(self.request, why, self.ui)
     }
 
+    /// Returns a declared input that is declared as an output too; what a directory or glob selects is known
+    /// only when it is observed.
     fn output_that_is_input(&self) -> Option<PathBuf> {
-        let inputs = self.request.action.inputs.paths(self.request.directory);
-        let is_input = |path: &&PathBuf| inputs.contains(&normal(path, self.request.directory));
-        self.request.action.outputs.iter().find(is_input).cloned()
+        let (action, directory) = (self.request.action, self.request.directory);
+        if action.outputs.is_empty() {
+            return None;
+        }
+        action.inputs.paths(directory).into_iter().find_map(|input| {
+            let held = action.outputs.holds(&input, directory);
+            held.then(|| input.strip_prefix(directory).map_or(input.clone(), Path::to_owned))
+        })
     }
 
     /// Returns the keys under which a call with this stdin may be recorded. On `/dev/null` it cannot be
@@ -390,10 +417,6 @@ impl<'a> Call<'a> {
         let manifest = if known { self.store.manifest(key).ok()? } else { return None };
         let newest = manifest.entries.iter().max_by_key(|entry| entry.recorded)?;
         self.store.outcome(newest).ok().map(|outcome| outcome.duration)
-    }
-
-    fn declared(&self) -> BTreeSet<&Path> {
-        self.request.action.outputs.iter().chain(&self.candidates).map(PathBuf::as_path).collect()
     }
 }
 

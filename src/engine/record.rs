@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use crate::action::digest::Digest;
 use crate::action::key::{ActionKey, Stdin};
 use crate::action::observation::{Observation, difference};
-use crate::action::reason::{Missed, Unrecorded};
+use crate::action::reason::Unrecorded;
 use crate::action::words::Settled;
 use crate::error::system_text;
 use crate::exec::capture::Ran;
@@ -20,9 +20,11 @@ use crate::store::verdict::Verdict;
 use crate::store::{Commit, NotCommitted};
 use crate::sys::process::Ended;
 
-use super::Call;
+use super::depfile::Told;
+use super::left::{Left, Places};
 use super::miss::{Before, Spooling};
 use super::standard_input::How;
+use super::{Call, MOST_NAMED};
 
 impl Call<'_> {
     /// Records the run, and tells those who wait what became of it.
@@ -95,7 +97,9 @@ impl Call<'_> {
         }
         let mut observations = before.observations;
         observations.extend(settled.observations.iter().cloned());
-        Ok(Ok(Sound { key, status, taken, observations, settled }))
+        let mut told = self.read_depfile(before.depfile, &observations, &settled, &mut scene)?;
+        observations.extend(told.iter_mut().flat_map(|told| std::mem::take(&mut told.observations)));
+        Ok(Ok(Sound { key, status, taken, observations, settled, places: before.places, told }))
     }
 
     fn commit(
@@ -107,7 +111,7 @@ impl Call<'_> {
         temporary: Option<&Temporary>,
         generation: u64,
     ) -> Result<(), Unrecorded> {
-        let Sound { key, status, taken, observations, settled } = sound;
+        let Sound { key, status, taken, observations, settled, places, told } = sound;
         let now = (self.request.now)();
         let (transcript, file) = keep_transcript(transcript, lease.as_mut(), temporary)?;
         let path = self.store.lease_path(&key);
@@ -117,10 +121,24 @@ impl Call<'_> {
             Some(_) => None,
             None => match self.late_lease(&key)? {
                 Late::Lease(lease) => Some(lease),
+                Late::Unlocked => None,
                 Late::Answered => return Ok(()),
             },
         };
-        let outputs = self.outputs(&settled, transcript.length())?;
+        let Left { outputs, undeclared } = self.outputs(&places, &settled, transcript.length())?;
+        if let Some(path) = undeclared.first().filter(|_| self.request.options.strict) {
+            return Err(Unrecorded::UndeclaredOutput(path.clone()));
+        }
+        for path in undeclared.iter().take(MOST_NAMED) {
+            self.ui
+                .verbose(format_args!("not restored on a hit: `{}`, which is not declared", path.display()));
+        }
+        if let (Some(told), Some(depfile)) = (told, &self.request.action.depfile) {
+            let stored = outputs.iter().find(|output| output.path == *depfile);
+            if !stored.is_some_and(|output| told.is(&output.content)) {
+                return Err(Unrecorded::InputChangedMeanwhile(depfile.clone()));
+            }
+        }
         fault::point("miss.outputs");
         let outcome = Outcome {
             exit: status,
@@ -132,7 +150,7 @@ impl Call<'_> {
             outputs,
             shown: self.shown(),
         };
-        let commit = Commit { outcome, observations, transcript: file };
+        let commit = Commit { outcome, observations, undeclared: !undeclared.is_empty(), transcript: file };
         self.store.commit(&key, commit, early.or(late.as_ref()), generation, now).map_err(|error| match error
         {
             NotCommitted::Cleared => Unrecorded::Unkeyed("it was cleared while it ran".to_owned()),
@@ -151,11 +169,12 @@ impl Call<'_> {
                 fault::point("miss.late");
                 let manifest = self.store.manifest(key);
                 let mut scene = self.scene();
-                let answered = self.missed != Missed::Refresh
+                let answered = !self.missed.replaces()
                     && manifest.is_ok_and(|manifest| manifest.find(&mut scene, |_| Ok(())).is_ok());
                 Ok(if answered { Late::Answered } else { Late::Lease(lease) })
             }
             Ok(Taken::Held(_)) => Err(Unrecorded::SameKey),
+            Ok(Taken::NoLocks) => Ok(Late::Unlocked),
             Err(trouble) => Err(Unrecorded::Store(trouble.to_string())),
         }
     }
@@ -198,6 +217,8 @@ struct Sound {
     taken: u64,
     observations: Vec<Observation>,
     settled: Settled,
+    places: Places,
+    told: Option<Told>,
 }
 
 /// Returns the exit status of a run that says something about the command.
@@ -264,6 +285,8 @@ fn conclude(lease: &mut Lease, verdict: Verdict, transcript: &Spooled) {
 
 enum Late {
     Lease(Lease),
+    /// The file system has no locks.
+    Unlocked,
     /// Somebody recorded the same meanwhile.
     Answered,
 }

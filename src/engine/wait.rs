@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::time::{Duration, Instant};
 
 use crate::action::key::ActionKey;
-use crate::action::reason::{Missed, Unrecorded};
+use crate::action::reason::Unrecorded;
 use crate::config::duration;
 use crate::error::{Error, system_text};
 use crate::fault;
@@ -30,6 +30,8 @@ const MOST_VOIDS: usize = 2;
 pub(super) enum Turn {
     /// It is ours.
     Run(Lease),
+    /// Nobody can have it: run and record, as others may do at the same time.
+    Unlocked,
     /// Somebody else's run is the answer.
     Answered(Result<Exit, Error>),
     /// Run, but alone.
@@ -43,7 +45,9 @@ impl Call<'_> {
         if self.request.held.is_some_and(|held| names(held, key)) {
             return Turn::Alone(Unrecorded::SameKey);
         }
-        let refresh = self.missed == Missed::Refresh;
+        let refresh = self.missed.replaces();
+        // A run that begins from now on needs no check.
+        self.check = None;
         // Whether the run that is waited for may have begun before this call.
         let mut earlier = true;
         let mut voids = 0;
@@ -61,6 +65,7 @@ impl Call<'_> {
                     return Turn::Run(lease);
                 }
                 Ok(Taken::Held(waiter)) => waiter,
+                Ok(Taken::NoLocks) => return Turn::Unlocked,
                 Err(trouble) => return Turn::Alone(Unrecorded::Store(trouble.to_string())),
             };
             if let Err(alone) = self.wait_for(&waiter, inside) {
@@ -93,7 +98,7 @@ impl Call<'_> {
     }
 
     /// Whether the manifest has other outcomes than when it was looked up.
-    fn has_changed(&self, key: &ActionKey) -> bool {
+    pub(super) fn has_changed(&self, key: &ActionKey) -> bool {
         let now = self.store.manifest(key).map(|manifest| manifest.ids());
         let then = self.seen.iter().find(|(seen, _)| seen == key).map(|(_, ids)| ids);
         now.is_ok_and(|now| then.is_none_or(|then| *then != now))

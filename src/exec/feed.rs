@@ -155,7 +155,14 @@ impl Feed {
                 other => other,
             }
         } else {
-            pipe::tee(standard(0), writer, ONE_SLOT)?
+            match pipe::tee(standard(0), writer, ONE_SLOT) {
+                Ok(shown) => shown,
+                // A system without tee(2): bytes can only be moved, and what the command leaves is lost.
+                Err(_) => {
+                    self.state = State::Bulk { buffer: Vec::new(), sent: 0, end: false };
+                    return self.bulk();
+                }
+            }
         };
         match shown {
             None => {}

@@ -1,18 +1,30 @@
-//! Key commands: `--key-cmd NAME=CMD` puts what CMD prints into the key.
+//! Shell commands that memo asks before it answers: `--key-cmd NAME=CMD` puts what CMD prints into the key,
+//! `--check CMD` says whether what was recorded still holds.
+//!
+//! They get memo's environment and directory, and nothing to read; what they write reaches nobody but
+//! the first line of stderr, in memo's own words, when they fail.
 
 use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use crate::action::digest::Digest;
 
-/// Why a key command gave no value.
+/// How such a command failed.
 #[derive(Debug)]
 pub struct Failed {
     /// How it ended: "exit 1", "signal 9".
     pub how: String,
     /// The first line it wrote to stderr.
     pub said: Option<String>,
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.how)?;
+        self.said.iter().try_for_each(|said| write!(f, ": {said}"))
+    }
 }
 
 /// Runs a command line under /bin/sh, with nothing to read, and returns the digest of what it printed.
@@ -23,6 +35,26 @@ pub fn run<'a>(
     line: &OsStr,
     environment: impl Iterator<Item = (&'a OsStr, &'a OsStr)>,
 ) -> Result<Digest, Failed> {
+    let output = output(line, environment, Stdio::piped())?;
+    Ok(Digest::of(&output.stdout))
+}
+
+/// Runs a command line under /bin/sh, with nothing to read; what it prints is of no account.
+///
+/// # Errors
+/// [`Failed`] when it cannot be run or fails.
+pub fn check<'a>(
+    line: &OsStr,
+    environment: impl Iterator<Item = (&'a OsStr, &'a OsStr)>,
+) -> Result<(), Failed> {
+    output(line, environment, Stdio::null()).map(|_| ())
+}
+
+fn output<'a>(
+    line: &OsStr,
+    environment: impl Iterator<Item = (&'a OsStr, &'a OsStr)>,
+    stdout: Stdio,
+) -> Result<Output, Failed> {
     let variables: Vec<(OsString, OsString)> =
         environment.map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
     let output = Command::new("/bin/sh")
@@ -31,10 +63,12 @@ pub fn run<'a>(
         .env_clear()
         .envs(variables)
         .stdin(Stdio::null())
+        .stdout(stdout)
+        .stderr(Stdio::piped())
         .output()
         .map_err(|error| Failed { how: error.to_string(), said: None })?;
     if output.status.success() {
-        return Ok(Digest::of(&output.stdout));
+        return Ok(output);
     }
     let how = match (output.status.code(), output.status.signal()) {
         (Some(code), _) => format!("exit {code}"),

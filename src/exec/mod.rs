@@ -5,6 +5,7 @@
 
 pub mod capture;
 pub mod feed;
+pub mod jobserver;
 pub mod key_command;
 pub mod keyboard;
 pub mod launch;

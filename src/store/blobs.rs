@@ -1,7 +1,7 @@
 //! Blobs: content by its digest, one file each, never changed.
 
 use std::fs::File;
-use std::io::{self, Seek, Write};
+use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -48,8 +48,22 @@ impl Blobs {
         let metadata = file.metadata().map_err(|_| BadBlob::Gone(*digest))?;
         let sound = metadata.is_file()
             && metadata.len() == length
+            && fault::failure("blob.read").is_ok()
             && Digest::of_file(&file, length).is_ok_and(|found| found == *digest);
         if sound { Ok(file) } else { Err(BadBlob::Damaged(*digest)) }
+    }
+
+    /// Reads a small blob whole, and makes sure of its content.
+    ///
+    /// # Errors
+    /// [`BadBlob`].
+    pub fn read(&self, digest: &Digest, length: u64) -> Result<Vec<u8>, BadBlob> {
+        let file = open(&self.path(digest)).map_err(|_| BadBlob::Gone(*digest))?;
+        // One byte more than there should be tells that there are more.
+        let mut bytes = Vec::with_capacity(length as usize + 1);
+        let read = file.take(length + 1).read_to_end(&mut bytes);
+        let sound = read.is_ok() && bytes.len() as u64 == length && Digest::of(&bytes) == *digest;
+        if sound { Ok(bytes) } else { Err(BadBlob::Damaged(*digest)) }
     }
 
     /// Returns whether a blob of this length is there, without reading it.

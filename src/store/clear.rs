@@ -20,6 +20,7 @@ use super::Store;
 use super::generation::Generation;
 use super::index::{Index, Weight};
 use super::location::Trouble;
+use super::lock::{self, Tried};
 use super::outcome::OutcomeId;
 use crate::action::identity::Timestamp;
 use crate::action::key::ActionKey;
@@ -37,12 +38,7 @@ pub fn all(store: &Store, now: Timestamp) -> Result<Weight, Trouble> {
     let generation = Generation::exclusive(store)?;
     let mut index = Index::open(store, now)?;
     let weight = index.total()?;
-    // In place, for others may be waiting for the lock on this very file. It only grows, and is written at
-    // once, so that whoever reads without a lock reads the old number or the new one.
-    let number = format!("{}\n", store.generation().saturating_add(1));
-    let path = store.path().join("generation");
-    generation.file.write_all_at(number.as_bytes(), 0).map_err(|error| Trouble::io("write", &path, error))?;
-    fault::point("clear.generation");
+    raise(store, &generation)?;
     empty_tree(&store.path().join("manifests"))?;
     fault::point("clear.manifests");
     empty(&store.path().join("leases"))?;
@@ -64,13 +60,17 @@ pub fn some(store: &Store, picked: &[(ActionKey, OutcomeId)], now: Timestamp) ->
     if !store.is_made() {
         return Ok(Weight::default());
     }
-    let _generation = Generation::exclusive(store)?;
+    let generation = Generation::exclusive(store)?;
     let mut index = Index::open(store, now)?;
     let (weight, blobs) = index.weigh_with_blobs(picked)?;
     let mut picked = picked.to_vec();
     picked.sort_unstable();
     for chunk in picked.chunk_by(|a, b| a.0 == b.0) {
         remove(&store.lease_path(&chunk[0].0))?;
+    }
+    if matches!(lock::try_exclusive(&generation.file), Ok(Tried::NoLocks)) {
+        // No run has a lease: then none under way is recorded.
+        raise(store, &generation)?;
     }
     fault::point("clear.leases");
     for chunk in picked.chunk_by(|a, b| a.0 == b.0) {
@@ -84,6 +84,16 @@ pub fn some(store: &Store, picked: &[(ActionKey, OutcomeId)], now: Timestamp) ->
     fault::point("clear.blobs");
     index.bring_up()?;
     Ok(weight)
+}
+
+/// Raises the number of the generation. In place, for others may be waiting for the lock on this very file. It
+/// only grows, and is written at once, so that whoever reads without a lock reads the old number or the new one.
+fn raise(store: &Store, generation: &Generation) -> Result<(), Trouble> {
+    let number = format!("{}\n", store.generation().saturating_add(1));
+    let path = store.path().join("generation");
+    generation.file.write_all_at(number.as_bytes(), 0).map_err(|error| Trouble::io("write", &path, error))?;
+    fault::point("clear.generation");
+    Ok(())
 }
 
 /// Removes the journal and what folds have left of earlier ones.
@@ -181,7 +191,12 @@ mod tests {
     fn a_run_that_began_before_a_clear_is_not_recorded() {
         let fixture = Fixture::new();
         let id = fixture.record(1, &["a"], 1);
-        let commit = || Commit { outcome: outcome(&["a"], 2), observations: Vec::new(), transcript: None };
+        let commit = || Commit {
+            outcome: outcome(&["a"], 2),
+            observations: Vec::new(),
+            undeclared: false,
+            transcript: None,
+        };
         let store = &fixture.store;
         let Ok(Taken::Ours(lease)) = store.lease(&key(1)) else { panic!() };
         some(store, &[(key(1), id)], NOW).unwrap();

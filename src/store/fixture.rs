@@ -86,7 +86,7 @@ impl Fixture {
         let observations = vec![Observation { subject: Subject::File("input".into()), state }];
         let (id, _) = outcome.encode();
         let recorded = outcome.recorded;
-        let commit = Commit { outcome, observations, transcript: None };
+        let commit = Commit { outcome, observations, undeclared: false, transcript: None };
         self.store.commit(&key(byte), commit, None, self.store.generation(), recorded).unwrap();
         id
     }

@@ -18,12 +18,13 @@
 //! # Performance
 //! Three system calls and some microseconds of each commit; a hit asks for neither lock, unless it renews.
 
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::location::Trouble;
+use super::lock::Tried;
 use super::{FORMAT, NotCommitted, Store, lock};
 use crate::fault;
 use crate::sys::file::is_absent;
@@ -76,11 +77,10 @@ impl Generation {
     pub(super) fn try_shared(store: &Store) -> Result<Option<Self>, Trouble> {
         let path = path(store);
         let file = File::open(&path).map_err(|error| Trouble::io("open", &path, error))?;
-        let turn = File::open(store.path()).map(|turn| turn.try_lock_shared().map(|()| turn));
-        if matches!(turn, Ok(Err(TryLockError::WouldBlock))) || file.try_lock_shared().is_err() {
-            return Ok(None);
-        }
-        Ok(Some(Self { file }))
+        let turn = File::open(store.path()).map(|turn| (lock::try_shared(&turn), turn));
+        let is_taken = matches!(turn, Ok((Ok(Tried::Busy), _)));
+        let locked = !is_taken && matches!(lock::try_shared(&file), Ok(Tried::Locked));
+        Ok(locked.then_some(Self { file }))
     }
 
     /// Keeps everybody else away who records or removes. What the store lacks is made first.
@@ -114,14 +114,14 @@ fn path(store: &Store) -> PathBuf {
     store.path().join("generation")
 }
 
-fn acquire(store: &Store, file: &File, sharing: Sharing, limit: Duration) -> io::Result<()> {
+fn acquire(store: &Store, file: &File, sharing: Sharing, limit: Duration) -> io::Result<bool> {
     let begun = Instant::now();
     let lock = match sharing {
         Sharing::Shared => lock::shared,
         Sharing::Exclusive => lock::exclusive,
     };
     let turn = File::open(store.path());
-    let turn = turn.and_then(|turn| lock::exclusive(&turn, limit / IN_TURN).map(|()| turn));
+    let turn = turn.and_then(|turn| lock::exclusive(&turn, limit / IN_TURN).map(|_| turn));
     fault::point("generation.turn");
     let done = lock(file, limit.saturating_sub(begun.elapsed()));
     // It is the next one's now, and not only when the work is done.

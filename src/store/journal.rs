@@ -19,7 +19,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::lock;
+use super::lock::{self, Tried};
 use super::outcome::OutcomeId;
 use crate::action::digest::Digest;
 use crate::action::identity::Timestamp;
@@ -216,9 +216,9 @@ impl Journal {
     pub fn append(&self, record: &Record) -> io::Result<u64> {
         for _ in 0..TRIES {
             let mut options = File::options();
-            options.append(true).create(true).mode(0o600);
+            options.read(true).append(true).create(true).mode(0o600);
             let mut file = super::open_or_make_way(&self.path, &options)?;
-            if file.try_lock_shared().is_err() {
+            if lock::try_shared(&file)? == Tried::Busy {
                 // A fold holds it, for as long as a rename takes. One that was stopped there must not stop us.
                 continue;
             }
@@ -229,6 +229,7 @@ impl Journal {
             }
             fault::point("journal.locked");
             if record.event != Event::Hit || opened.len() < LARGE {
+                fault::failure("journal.write")?;
                 file.write_all(&record.encode())?;
             }
             return Ok(opened.len());

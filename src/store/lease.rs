@@ -10,13 +10,15 @@
 //! outlives memo must not keep it.
 
 use std::cell::{Cell, RefCell};
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::io;
+use std::mem::ManuallyDrop;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::holder::Holder;
+use super::lock::{Tried, try_exclusive};
 use super::verdict::Verdict;
 use crate::action::digest::{Digest, Digester};
 use crate::fault;
@@ -54,6 +56,8 @@ pub enum Taken {
     Ours(Lease),
     /// Another process has it: this waits for it.
     Held(Waiter),
+    /// The file system has no locks: each caller runs on its own.
+    NoLocks,
 }
 
 /// The bytes of a lease's file, as far as they are known to whoever wrote them.
@@ -69,18 +73,22 @@ impl Lease {
     /// Takes the lease at `path` if nobody has it.
     ///
     /// # Errors
-    /// Those of open(2) and flock(2); ENOLCK and EOPNOTSUPP where the file system has no locks.
+    /// Those of open(2) and flock(2).
     pub fn take(path: &Path) -> io::Result<Taken> {
         loop {
             let mut options = File::options();
             options.read(true).write(true).create(true).truncate(false).mode(0o600);
             let file = super::open_or_make_way(path, &options)?;
-            match file.try_lock() {
-                Ok(()) => {}
-                Err(TryLockError::WouldBlock) => {
+            match try_exclusive(&file)? {
+                Tried::Locked => {}
+                Tried::Busy => {
                     return Ok(Taken::Held(Waiter::new(file)));
                 }
-                Err(TryLockError::Error(error)) => return Err(error),
+                Tried::NoLocks => {
+                    // Nobody else can have it either.
+                    let _ = std::fs::remove_file(path);
+                    return Ok(Taken::NoLocks);
+                }
             }
             fault::point("lease.locked");
             if !is_named(&file, path) {
@@ -98,9 +106,33 @@ impl Lease {
         }
     }
 
+    /// Names this process as the holder of a lease that it got as a copy of the one that took it.
+    ///
+    /// # Errors
+    /// Those of write(2).
+    pub fn take_over(&mut self) -> io::Result<()> {
+        let head = record(HOLDER, &Holder::me().encode());
+        self.file.set_len(0)?;
+        self.file.write_all_at(&head, 0)?;
+        fault::point("lease.handed");
+        self.head = head;
+        Ok(())
+    }
+
+    /// Leaves it to a copy of this process.
+    pub fn leave_to_copy(self) {
+        // Dropped, it would end for the copy too.
+        let _kept = ManuallyDrop::new(self);
+    }
+
+    /// Lets go without having run anything: for those who wait it is as if the holder had died.
+    pub fn abandon(mut self) {
+        self.concluded = true;
+    }
+
     /// Returns whether the file at `path` is a lease that nobody holds: its holder was killed.
     pub fn is_abandoned(path: &Path) -> bool {
-        File::options().read(true).write(true).open(path).is_ok_and(|file| file.try_lock().is_ok())
+        File::options().read(true).write(true).open(path).is_ok_and(|file| is_free(&file))
     }
 
     /// Removes a lease that nobody holds, under its lock; returns whether it was one.
@@ -109,7 +141,7 @@ impl Lease {
     /// Those of unlink(2).
     pub fn remove_abandoned(path: &Path) -> io::Result<bool> {
         let Ok(file) = File::options().read(true).write(true).open(path) else { return Ok(false) };
-        if file.try_lock().is_err() || !is_named(&file, path) {
+        if !is_free(&file) || !is_named(&file, path) {
             return Ok(false);
         }
         std::fs::remove_file(path)?;
@@ -181,6 +213,10 @@ fn digester_of(bytes: &[u8]) -> Digester {
     let mut digester = Digester::new();
     digester.update(bytes);
     digester
+}
+
+fn is_free(file: &File) -> bool {
+    matches!(try_exclusive(file), Ok(Tried::Locked))
 }
 
 fn is_named(file: &File, path: &Path) -> bool {
@@ -321,13 +357,13 @@ mod tests {
     fn take(path: &Path) -> Lease {
         match Lease::take(path).unwrap() {
             Taken::Ours(lease) => lease,
-            Taken::Held(_) => panic!("nobody else has it"),
+            Taken::Held(_) | Taken::NoLocks => panic!("nobody else has it"),
         }
     }
 
     fn wait(path: &Path) -> Waiter {
         match Lease::take(path).unwrap() {
-            Taken::Ours(_) => panic!("it is held"),
+            Taken::Ours(_) | Taken::NoLocks => panic!("it is held"),
             Taken::Held(waiter) => waiter,
         }
     }

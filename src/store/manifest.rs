@@ -5,7 +5,7 @@
 //! many outcomes there are. The newest outcome stands in the manifest itself.
 //!
 //! # Format
-//! `memoMAN1`, the key, what is known of stdin, subjects with their states, outcomes, and the BLAKE3
+//! `memoMAN2`, the key, what is known of stdin, subjects with their states, outcomes, and the BLAKE3
 //! digest of all that. Paths below the root (`--root`) are kept relative to it.
 
 use std::collections::HashMap;
@@ -14,7 +14,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::codec::{Malformed, Reader, Writer};
-use super::outcome::{Outcome, OutcomeId};
+use super::outcome::{Content, Outcome, OutcomeId, OutputKind};
+use super::refresh::Failure;
 use crate::action::digest::Digest;
 use crate::action::identity::{Identity, Timestamp};
 use crate::action::key::ActionKey;
@@ -24,7 +25,9 @@ use crate::action::reason::Missed;
 use crate::action::scene::Scene;
 
 /// What a manifest begins with; the number is the format's.
-const MAGIC: &[u8; 8] = b"memoMAN1";
+const MAGIC: &[u8; 8] = b"memoMAN2";
+/// The number of the format.
+pub(super) const NUMBER: u64 = (MAGIC[7] - b'0') as u64;
 /// How many outcomes are kept under one key: enough for branches to be switched and loops over
 /// parameters to be repeated.
 pub const MOST_OUTCOMES: usize = 256;
@@ -80,10 +83,15 @@ pub struct Entry {
     pub exit: u8,
     /// Subjects and states, by number.
     observed: Vec<(u32, u32)>,
-    /// Paths and contents of its outputs.
+    /// Whether the run left something new beside its declared outputs, which `--strict` would not have kept.
+    pub undeclared: bool,
+    /// Paths and contents of the files it left, but for those of directories and globs: they can be many, and
+    /// stand in the outcome.
     pub outputs: Vec<(PathBuf, Digest)>,
     /// Its bytes, when they stand here.
     pub body: Option<Vec<u8>>,
+    /// The last refresh of it that ran behind and failed.
+    pub failure: Option<Failure>,
 }
 
 /// An outcome whose observations all hold.
@@ -199,7 +207,7 @@ impl Manifest {
 
     /// Adds an outcome in front; one with equal observations goes. Returns the bodies of outcomes that no
     /// longer stand in the manifest and need a file, and the names of those that went.
-    pub fn insert(&mut self, outcome: &Outcome, observations: Vec<Observation>) -> Changed {
+    pub fn insert(&mut self, outcome: &Outcome, observations: Vec<Observation>, undeclared: bool) -> Changed {
         let (id, bytes) = outcome.encode();
         let mut places: HashMap<Subject, usize> =
             self.subjects.iter().enumerate().map(|(place, (subject, _))| (subject.clone(), place)).collect();
@@ -220,15 +228,21 @@ impl Manifest {
         if !inline {
             changed.displaced.push((id, bytes.clone()));
         }
-        let outputs = outcome.outputs.iter().map(|output| (output.path.clone(), output.digest)).collect();
+        let outputs = outcome.outputs.iter().filter_map(|output| match (&output.content, output.kind) {
+            (_, OutputKind::Made | OutputKind::Found) => None,
+            (Content::File { digest, .. }, _) => Some((output.path.clone(), *digest)),
+            _ => None,
+        });
         let entry = Entry {
             id,
             recorded: outcome.recorded,
             ttl: outcome.ttl,
             exit: outcome.exit,
             observed,
-            outputs,
+            undeclared,
+            outputs: outputs.collect(),
             body: inline.then_some(bytes),
+            failure: None,
         };
         self.entries.insert(0, entry);
         self.shrink(&mut changed);
@@ -341,7 +355,7 @@ impl Manifest {
             for (subject, state) in &entry.observed {
                 w.number((*subject).into()).number((*state).into());
             }
-            w.number(entry.outputs.len() as u64);
+            w.byte(entry.undeclared.into()).number(entry.outputs.len() as u64);
             for (path, digest) in &entry.outputs {
                 w.path(path).digest(digest);
             }
@@ -349,6 +363,7 @@ impl Manifest {
                 None => w.byte(0),
                 Some(body) => w.byte(1).bytes(body),
             };
+            Failure::write(entry.failure.as_ref(), &mut w);
         }
         let mut bytes = w.into_bytes();
         let digest = Digest::of(&bytes);
@@ -560,12 +575,14 @@ fn read_entry(r: &mut Reader<'_>) -> Result<Entry, Malformed> {
         ttl: r.optional_duration()?,
         exit: r.byte()?,
         observed: r.list(|r| Ok((r.small()?, r.small()?)))?,
+        undeclared: r.byte()? != 0,
         outputs: r.list(|r| Ok((r.path()?, r.digest()?)))?,
         body: match r.byte()? {
             0 => None,
             1 => Some(r.bytes()?.to_vec()),
             _ => return Err(Malformed),
         },
+        failure: Failure::read(r)?,
     })
 }
 
@@ -608,8 +625,11 @@ mod tests {
                 state: State::Command("/r/bin/python3".into()),
             },
         ];
-        manifest.insert(&outcome(0), others);
+        manifest.insert(&outcome(0), others, false);
         manifest.stdin.reads_all = Some(Duration::from_millis(3));
+        manifest.insert(&outcome(1), vec![content("b", "1")], false);
+        let took = Duration::from_secs(7);
+        manifest.entries[1].failure = Some(Failure { when: Timestamp(5), took, why: "signal: 9".to_owned() });
         for root in [None, Some(Path::new("/r"))] {
             let bytes = manifest.encode(root);
             assert_eq!(Manifest::decode(&bytes, &key(), root), Ok(manifest.clone()));
@@ -650,8 +670,8 @@ mod tests {
         let path = std::env::temp_dir().join(format!("memo-renew-{}", std::process::id()));
         std::fs::write(&path, "new").unwrap();
         let mut manifest = Manifest::new(key());
-        manifest.insert(&outcome(0), vec![observed(&path, "new")]);
-        manifest.insert(&outcome(1), vec![observed(&path, "old")]);
+        manifest.insert(&outcome(0), vec![observed(&path, "new")], false);
+        manifest.insert(&outcome(1), vec![observed(&path, "old")], false);
         let (found, hashed) = find(&manifest);
         let found = found.unwrap();
         assert_eq!((found.position, hashed, found.learned.len()), (1, 3, 1));
@@ -681,7 +701,7 @@ mod tests {
     fn an_outcome_is_brought_forward() {
         let mut manifest = Manifest::new(key());
         for exit in 0..4 {
-            manifest.insert(&outcome(exit), vec![content("a", &exit.to_string())]);
+            manifest.insert(&outcome(exit), vec![content("a", &exit.to_string())], false);
         }
         let ids = manifest.ids();
         manifest.bring_forward(&ids[2]);
@@ -692,7 +712,11 @@ mod tests {
     #[test]
     fn a_manifest_with_a_root_moves_with_it() {
         let mut manifest = Manifest::new(key());
-        manifest.insert(&outcome(0), vec![content("/r/x", "1"), content("y", "1"), content("/usr/z", "1")]);
+        manifest.insert(
+            &outcome(0),
+            vec![content("/r/x", "1"), content("y", "1"), content("/usr/z", "1")],
+            false,
+        );
         let moved =
             Manifest::decode(&manifest.encode(Some(Path::new("/r"))), &key(), Some(Path::new("/q"))).unwrap();
         let paths: Vec<_> = moved.observations(&moved.entries[0]).map(|(s, _)| s.path().to_owned()).collect();
@@ -702,9 +726,9 @@ mod tests {
     #[test]
     fn equal_observations_replace_the_older_outcome() {
         let mut manifest = Manifest::new(key());
-        manifest.insert(&outcome(1), vec![content("a", "1")]);
-        manifest.insert(&outcome(2), vec![content("a", "2")]);
-        let changed = manifest.insert(&outcome(3), vec![content("a", "1")]);
+        manifest.insert(&outcome(1), vec![content("a", "1")], false);
+        manifest.insert(&outcome(2), vec![content("a", "2")], false);
+        let changed = manifest.insert(&outcome(3), vec![content("a", "1")], false);
         assert_eq!(changed.gone, [outcome(1).encode().0]);
         assert_eq!(manifest.entries.iter().map(|entry| entry.exit).collect::<Vec<_>>(), [3, 2]);
         assert_eq!(changed.displaced.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [outcome(2).encode().0]);
@@ -716,7 +740,7 @@ mod tests {
         for i in 0..=MOST_OUTCOMES {
             let mut outcome = outcome(0);
             outcome.stdin = i as u64;
-            manifest.insert(&outcome, vec![content("a", &i.to_string())]);
+            manifest.insert(&outcome, vec![content("a", &i.to_string())], false);
         }
         assert_eq!(manifest.entries.len(), MOST_OUTCOMES);
         assert_eq!(manifest.subjects[0].1.len(), MOST_OUTCOMES);
@@ -732,7 +756,7 @@ mod tests {
     #[test]
     fn a_flipped_bit_anywhere_is_noticed() {
         let mut manifest = Manifest::new(key());
-        manifest.insert(&outcome(0), vec![content("a", "1")]);
+        manifest.insert(&outcome(0), vec![content("a", "1")], false);
         let bytes = manifest.encode(None);
         for i in 0..bytes.len() {
             let mut changed = bytes.clone();

@@ -14,7 +14,9 @@
 //!
 //! # Compatibility
 //! `FORMAT` has the number of the layout; each file's first bytes that of its own format. A store with a
-//! higher number is left alone.
+//! higher number is left alone. A hit does not read `FORMAT`, which would cost it three system calls: a number that
+//! rises takes the manifests' with it, so that nothing a newer memo recorded is read as one's own. What an older one
+//! recorded before is, and proves itself as ever; all a hit adds there is its record in the journal.
 
 pub mod blobs;
 pub mod clear;
@@ -32,6 +34,8 @@ pub mod location;
 pub mod lock;
 pub mod manifest;
 pub mod outcome;
+pub mod refresh;
+pub mod restores;
 pub mod temporary;
 pub mod usage;
 pub mod verdict;
@@ -52,16 +56,22 @@ use generation::Generation;
 use journal::{Event, Journal, Record};
 use lease::{Lease, Taken};
 use location::{Found, Trouble};
+use lock::Tried;
 use manifest::{Entry, Manifest};
 use outcome::{Outcome, OutcomeId};
+use refresh::Failure;
+use restores::Restores;
 use temporary::Temporary;
 
 /// The number of the store's layout.
 pub const FORMAT: u64 = 1;
+const _: () = assert!(manifest::NUMBER >= FORMAT, "a hit knows a newer layout by its manifests alone");
 
 /// What CACHEDIR.TAG begins with, so that backups leave the store out
 /// (Cache Directory Tagging Specification, bford.info/cachedir).
-const TAG: &str = "Signature: 8a477f597d28d172789f06886806bc55\n# This directory holds what memo remembers; it may be removed at any time.\n";
+const SIGNATURE: &[u8] = b"Signature: 8a477f597d28d172789f06886806bc55";
+/// What else it says, for people.
+const TAG_TEXT: &[u8] = b"\n# This directory holds what memo remembers; it may be removed at any time.\n";
 
 /// A store.
 #[derive(Clone, Debug)]
@@ -72,6 +82,8 @@ pub struct Store {
     root: Option<PathBuf>,
     /// Content by digest.
     pub blobs: Blobs,
+    /// The locks of places at which outputs are put back.
+    pub restores: Restores,
     /// What happened.
     pub journal: Journal,
 }
@@ -128,7 +140,7 @@ fn open_or_make_way(path: &Path, options: &std::fs::OpenOptions) -> io::Result<F
 }
 
 /// The directories a store has.
-const DIRECTORIES: [&str; 5] = ["manifests", "outcomes", "blobs", "leases", "tmp"];
+const DIRECTORIES: [&str; 6] = ["manifests", "outcomes", "blobs", "leases", "restores", "tmp"];
 
 /// How long a lock of the store is waited for at the end of a run. Who has it needs milliseconds, unless
 /// it was stopped: then this run is not recorded.
@@ -141,6 +153,8 @@ pub struct Commit {
     pub outcome: Outcome,
     /// What must hold for it.
     pub observations: Vec<Observation>,
+    /// Whether the run left something new beside its declared outputs.
+    pub undeclared: bool,
     /// The file with its transcript, which is still to become a blob.
     pub transcript: Option<(PathBuf, Digest)>,
 }
@@ -180,6 +194,7 @@ impl Store {
             id,
             root: root.map(Path::to_owned),
             blobs: Blobs::new(path),
+            restores: Restores::new(path),
             journal: Journal::new(path),
         })
     }
@@ -222,17 +237,7 @@ impl Store {
     /// # Errors
     /// [`Trouble`] when it cannot be read.
     pub fn format(&self) -> Result<Option<u64>, Trouble> {
-        let path = self.path.join("FORMAT");
-        match std::fs::read_to_string(&path) {
-            Ok(text) => Ok(text.trim().parse().ok()),
-            Err(error) if is_absent(&error) => Ok(None),
-            Err(error)
-                if matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::IsADirectory) =>
-            {
-                Ok(None)
-            }
-            Err(error) => Err(Trouble::io("read", &path, error)),
-        }
+        format(&self.path)
     }
 
     /// Returns whether all is there that a run needs.
@@ -251,7 +256,7 @@ impl Store {
         }
         fault::point("prepare.directories");
         if !self.path.join("CACHEDIR.TAG").is_file() {
-            self.write_new("CACHEDIR.TAG", TAG.as_bytes())?;
+            self.write_new("CACHEDIR.TAG", &[SIGNATURE, TAG_TEXT].concat())?;
         }
         if self.read_generation().is_none() {
             self.write_new("generation", b"0\n")?;
@@ -299,7 +304,10 @@ impl Store {
     pub fn manifest(&self, key: &ActionKey) -> Result<Manifest, String> {
         let path = self.manifest_path(key);
         let mut bytes = Vec::new();
-        let read = crate::sys::file::open(&path).and_then(|mut file| file.read_to_end(&mut bytes));
+        let read = crate::sys::file::open(&path).and_then(|mut file| {
+            fault::failure("manifest.read")?;
+            file.read_to_end(&mut bytes)
+        });
         match read {
             Ok(_) => Manifest::decode(&bytes, key, self.root.as_deref())
                 .map_err(|error| format!("manifest {}: {error}", &key.to_string()[..8])),
@@ -318,8 +326,9 @@ impl Store {
         let bytes = match &entry.body {
             Some(body) => body,
             None => {
-                read =
-                    std::fs::read(self.outcome_path(&entry.id)).map_err(|error| wrong(&error.to_string()))?;
+                read = fault::failure("outcome.read")
+                    .and_then(|()| std::fs::read(self.outcome_path(&entry.id)))
+                    .map_err(|error| wrong(&error.to_string()))?;
                 if Digest::of(&read) != entry.id.0 {
                     return Err(wrong("it does not have the content its name says"));
                 }
@@ -383,7 +392,7 @@ impl Store {
         }
         let size = commit.outcome.size();
         self.change_manifest(key, |manifest| {
-            let changed = manifest.insert(&commit.outcome, commit.observations);
+            let changed = manifest.insert(&commit.outcome, commit.observations, commit.undeclared);
             for (id, bytes) in &changed.displaced {
                 self.write_outcome(id, bytes)?;
             }
@@ -423,6 +432,28 @@ impl Store {
         Ok(())
     }
 
+    /// Notes that a refresh of an outcome failed, if that is still there.
+    ///
+    /// # Errors
+    /// [`NotCommitted`].
+    pub fn note_failure(
+        &self,
+        key: &ActionKey,
+        id: &OutcomeId,
+        failure: Failure,
+        generation: u64,
+    ) -> Result<(), NotCommitted> {
+        let _shared = Generation::shared(self, generation, PATIENCE)?;
+        fault::point("refresh.failed");
+        self.change_manifest(key, |manifest| {
+            if let Some(entry) = manifest.entries.iter_mut().find(|entry| entry.id == *id) {
+                entry.failure = Some(failure);
+            }
+            Ok(())
+        })?;
+        Ok(())
+    }
+
     /// Reads, changes and writes a manifest under its lock.
     fn change_manifest<T>(
         &self,
@@ -443,12 +474,15 @@ impl Store {
     /// # Errors
     /// [`Trouble`] when the system will not.
     pub fn renew(&self, key: &ActionKey, renewal: &Renewal) -> Result<(), Trouble> {
+        if self.format()? != Some(FORMAT) {
+            return Ok(());
+        }
         let path = self.manifest_path(key);
         let Some(_shared) = Generation::try_shared(self)? else { return Ok(()) };
         let path = path.with_file_name(".lock");
         let lock = File::options().read(true).write(true).open(&path);
         let lock = lock.map_err(|error| Trouble::io("open", &path, error))?;
-        if lock.try_lock().is_err() {
+        if !matches!(lock::try_exclusive(&lock), Ok(Tried::Locked)) {
             return Ok(());
         }
         fault::point("renew.locked");
@@ -528,6 +562,18 @@ impl Store {
             let _ = std::fs::remove_file(self.outcome_path(id));
         }
         Ok(gone.len())
+    }
+}
+
+/// Returns the number in the `FORMAT` of a store; `None` for one that is still to be made.
+fn format(store: &Path) -> Result<Option<u64>, Trouble> {
+    use io::ErrorKind::{InvalidData, IsADirectory};
+    let path = store.join("FORMAT");
+    match std::fs::read_to_string(&path) {
+        Ok(text) => Ok(text.trim().parse().ok()),
+        Err(error) if is_absent(&error) => Ok(None),
+        Err(error) if matches!(error.kind(), InvalidData | IsADirectory) => Ok(None),
+        Err(error) => Err(Trouble::io("read", &path, error)),
     }
 }
 

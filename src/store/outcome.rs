@@ -11,7 +11,7 @@ use crate::action::digest::Digest;
 use crate::action::identity::Timestamp;
 
 /// What an outcome's bytes begin with; the number is the format's.
-const MAGIC: &[u8; 8] = b"memoOUT1";
+const MAGIC: &[u8; 8] = b"memoOUT2";
 
 /// The name of an outcome: the digest of its bytes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -56,7 +56,7 @@ impl Transcript {
 /// How an output came about, which decides how it is put back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OutputKind {
-    /// Declared by `-o`: replaces what is there.
+    /// Declared by its path: replaces what is there.
     Declared,
     /// Named by a word where nothing was: replaces nothing.
     Automatic,
@@ -64,24 +64,43 @@ pub enum OutputKind {
     Replaced,
     /// Written again with the bytes it had: only its time is brought up.
     Rewritten,
+    /// Made or changed by the run below a declared directory, or where a declared glob matches.
+    Made,
+    /// Was there before the run, and the run left it alone: replaces only what an outcome of this action
+    /// recorded at its path.
+    Found,
 }
 
-/// A file that the run left.
+/// What an output is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Content {
+    /// A regular file.
+    File {
+        /// Of its bytes.
+        digest: Digest,
+        /// Its length in bytes.
+        length: u64,
+    },
+    /// A link with this text.
+    Link(Vec<u8>),
+    /// A directory; what is in it are outputs of their own.
+    Directory,
+}
+
+/// Something that the run left.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Output {
-    /// As declared or as the word has it.
+    /// As declared or as the word has it, or below that.
     pub path: PathBuf,
     /// How it came about.
     pub kind: OutputKind,
-    /// Permission bits.
+    /// What it is.
+    pub content: Content,
+    /// Permission bits; of a link none.
     pub mode: u32,
-    /// Whether the bits are those a new file got under the mask of the run, so that they follow the
+    /// Whether the bits are those that anything new got under the mask of the run, so that they follow the
     /// caller's mask.
     pub follows_mask: bool,
-    /// Of its content.
-    pub digest: Digest,
-    /// Its length in bytes.
-    pub length: u64,
 }
 
 /// What `ls` and its kin show of a call.
@@ -177,7 +196,12 @@ impl Outcome {
         w.number(self.stdin).number(self.outputs.len() as u64);
         for output in &self.outputs {
             w.path(&output.path).byte(output.kind as u8).number(output.mode.into());
-            w.byte(output.follows_mask.into()).digest(&output.digest).number(output.length);
+            w.byte(output.follows_mask.into());
+            match &output.content {
+                Content::File { digest, length } => w.byte(0).digest(digest).number(*length),
+                Content::Link(text) => w.byte(1).bytes(text),
+                Content::Directory => w.byte(2),
+            };
         }
         self.shown.write(&mut w);
         let bytes = w.into_bytes();
@@ -222,7 +246,7 @@ impl Outcome {
             Transcript::Inline(bytes) => bytes.len() as u64,
             Transcript::Blob { .. } => 0,
         };
-        inline + self.blobs().map(|(_, length)| length).sum::<u64>()
+        self.blobs().fold(inline, |sum, (_, length)| sum.saturating_add(length))
     }
 
     /// Returns the blobs it needs, with their lengths in bytes.
@@ -232,7 +256,10 @@ impl Outcome {
             Transcript::Blob { digest, length } => Some((digest, length)),
         };
         let outputs = self.outputs.iter().filter(|output| output.kind != OutputKind::Rewritten);
-        transcript.into_iter().chain(outputs.map(|output| (output.digest, output.length)))
+        transcript.into_iter().chain(outputs.filter_map(|output| match output.content {
+            Content::File { digest, length } => Some((digest, length)),
+            Content::Link(_) | Content::Directory => None,
+        }))
     }
 }
 
@@ -244,12 +271,18 @@ fn read_output(r: &mut Reader<'_>) -> Result<Output, Malformed> {
             1 => OutputKind::Automatic,
             2 => OutputKind::Replaced,
             3 => OutputKind::Rewritten,
+            4 => OutputKind::Made,
+            5 => OutputKind::Found,
             _ => return Err(Malformed),
         },
         mode: r.small()?,
         follows_mask: r.byte()? != 0,
-        digest: r.digest()?,
-        length: length(r)?,
+        content: match r.byte()? {
+            0 => Content::File { digest: r.digest()?, length: length(r)? },
+            1 => Content::Link(r.bytes()?.to_vec()),
+            2 => Content::Directory,
+            _ => return Err(Malformed),
+        },
     })
 }
 
@@ -275,8 +308,7 @@ pub(crate) mod tests {
                 kind: OutputKind::Automatic,
                 mode: 0o755,
                 follows_mask: true,
-                digest: Digest::of(b"x"),
-                length: 1,
+                content: Content::File { digest: Digest::of(b"x"), length: 1 },
             }],
             shown: Shown {
                 words: vec![b"printf".to_vec(), b"\xff".to_vec()],
@@ -294,15 +326,28 @@ pub(crate) mod tests {
         let (id, bytes) = example().encode();
         assert_eq!(id.0, Digest::of(&bytes));
         assert_eq!(Outcome::decode(&bytes), Ok(example()));
+        let mut outcome = example();
+        outcome.outputs.clear();
+        for (kind, content) in [
+            (OutputKind::Declared, Content::Directory),
+            (OutputKind::Made, Content::Link(b"../\xff".to_vec())),
+            (OutputKind::Found, Content::File { digest: Digest::of(b""), length: 0 }),
+        ] {
+            let path = PathBuf::from(format!("{kind:?}"));
+            outcome.outputs.push(Output { path, kind, content, mode: 0, follows_mask: false });
+        }
+        assert_eq!(Outcome::decode(&outcome.encode().1), Ok(outcome));
     }
 
     #[test]
     fn lengths_that_no_file_has_and_large_sums_are_no_panic() {
         let mut outcome = example();
-        outcome.outputs = vec![Output { length: i64::MAX as u64, ..outcome.outputs.swap_remove(0) }; 3];
+        let of = |length| Content::File { digest: Digest::of(b"x"), length };
+        let output = outcome.outputs.swap_remove(0);
+        outcome.outputs = vec![Output { content: of(i64::MAX as u64), ..output }; 3];
         assert_eq!(Outcome::decode(&outcome.encode().1), Ok(outcome.clone()));
         assert_eq!(outcome.size(), u64::MAX);
-        outcome.outputs[1].length += 1;
+        outcome.outputs[1].content = of(i64::MAX as u64 + 1);
         assert_eq!(Outcome::decode(&outcome.encode().1), Err(Malformed));
     }
 

@@ -6,7 +6,6 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::sys::file::{give_name, open_unnamed};
 use crate::sys::process;
 
 /// A file that is removed again unless it is put in place.
@@ -15,10 +14,8 @@ use crate::sys::process;
 pub struct Temporary {
     /// The open file.
     pub file: File,
-    /// Its name; none when it has gone into place, and none yet when it is to get one.
+    /// Its name; none when it has gone into place.
     path: Option<PathBuf>,
-    /// Where it gets a name, and how that begins.
-    unnamed: Option<(PathBuf, &'static str)>,
 }
 
 static COUNTER: AtomicU32 = AtomicU32::new(0);
@@ -47,22 +44,10 @@ impl Temporary {
         loop {
             let path = fresh_name(directory, prefix);
             match File::options().read(true).write(true).create_new(true).mode(mode).open(&path) {
-                Ok(file) => return Ok(Self { file, path: Some(path), unnamed: None }),
+                Ok(file) => return Ok(Self { file, path: Some(path) }),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
             }
-        }
-    }
-
-    /// Makes a file that has no name before it is put in place, so that nothing stays in the user's
-    /// directory when memo is killed; where the file system has no such files, one with a name.
-    ///
-    /// # Errors
-    /// Those of open(2).
-    pub fn create_unnamed(directory: &Path, prefix: &'static str, mode: u32) -> io::Result<Self> {
-        match open_unnamed(directory, mode) {
-            Ok(file) => Ok(Self { file, path: None, unnamed: Some((directory.to_owned(), prefix)) }),
-            Err(_) => Self::create(directory, prefix, mode),
         }
     }
 
@@ -76,41 +61,7 @@ impl Temporary {
     /// # Errors
     /// Those of rename(2).
     pub fn persist(mut self, to: &Path) -> io::Result<()> {
-        if let Some((directory, prefix)) = self.unnamed.take() {
-            match give_name(&self.file, to) {
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                done => return done,
-            }
-            // rename(2) replaces, linkat(2) does not: it has a name of its own for a moment.
-            self.path = Some(loop {
-                let path = fresh_name(&directory, prefix);
-                match give_name(&self.file, &path) {
-                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                    done => break done.map(|()| path)?,
-                }
-            });
-        }
         std::fs::rename(self.path(), to)?;
-        self.path = None;
-        Ok(())
-    }
-
-    /// Renames it into place only if nothing is there.
-    ///
-    /// # Errors
-    /// EEXIST when something is, and the others of renameat2(2).
-    pub fn persist_new(mut self, to: &Path) -> io::Result<()> {
-        if self.unnamed.take().is_some() {
-            return give_name(&self.file, to);
-        }
-        match crate::sys::file::rename_noreplace(self.path(), to) {
-            // link(2) replaces nothing either, on every file system that has hard links.
-            Err(error) if crate::sys::file::is_unsupported(&error) => {
-                std::fs::hard_link(self.path(), to)?;
-                return Ok(());
-            }
-            done => done?,
-        }
         self.path = None;
         Ok(())
     }

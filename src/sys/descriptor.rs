@@ -228,3 +228,55 @@ pub fn close_standard(fd: RawFd) {
         drop(unsafe { OwnedFd::from_raw_fd(fd) });
     }
 }
+
+/// Puts `/dev/null` in the place of 0, 1 and 2.
+///
+/// # Errors
+/// Those of open(2) and dup2(2).
+pub fn null_standard() -> io::Result<()> {
+    let null = null()?;
+    for fd in 0..3 {
+        // SAFETY: both are numbers of descriptors; what 0, 1 and 2 were is owned by no object.
+        if unsafe { libc::dup2(null.as_raw_fd(), fd) } < 0 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(())
+}
+
+/// Closes every descriptor above 2 but these. Only for a process that then ends without dropping what it was
+/// forked with: objects that own the others must not be used any more.
+///
+/// # Errors
+/// Those of close_range(2), and of reading `/proc/self/fd` where the kernel, before 5.9, does not have it.
+pub fn close_others(kept: &[RawFd]) -> io::Result<()> {
+    let mut kept: Vec<RawFd> = kept.iter().copied().filter(|fd| *fd > 2).collect();
+    kept.sort_unstable();
+    let mut first = 3;
+    for fd in kept.into_iter().chain([RawFd::MAX]) {
+        if fd > first {
+            close_range(first, fd - 1)?;
+        }
+        first = fd.saturating_add(1);
+    }
+    Ok(())
+}
+
+fn close_range(first: RawFd, last: RawFd) -> io::Result<()> {
+    // SAFETY: the caller of `close_others` promised not to use what is closed here.
+    if unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) } == 0 {
+        return Ok(());
+    }
+    let error = io::Error::last_os_error();
+    if error.raw_os_error() != Some(libc::ENOSYS) {
+        return Err(error);
+    }
+    let open: Vec<RawFd> = std::fs::read_dir("/proc/self/fd")?
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .collect();
+    for fd in open.into_iter().filter(|fd| (first..=last).contains(fd)) {
+        // SAFETY: as above.
+        unsafe { libc::close(fd) };
+    }
+    Ok(())
+}

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
@@ -45,24 +45,6 @@ pub fn is_another_mount(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::EXDEV)
 }
 
-/// Opens a file in a directory that has no name yet (O_TMPFILE): it vanishes with the process.
-///
-/// # Errors
-/// EOPNOTSUPP, EISDIR, ENOENT where the file system or the kernel has no such files; others of open(2).
-pub fn open_unnamed(directory: &Path, mode: u32) -> io::Result<File> {
-    File::options().read(true).write(true).mode(mode).custom_flags(libc::O_TMPFILE).open(directory)
-}
-
-/// Gives a file from [`open_unnamed`] a name; never replaces anything.
-///
-/// # Errors
-/// EEXIST when the name is taken, and the others of linkat(2).
-pub fn give_name(file: &File, path: &Path) -> io::Result<()> {
-    // The way open(2) shows for those without CAP_DAC_READ_SEARCH.
-    let open = format!("/proc/self/fd/{}", file.as_raw_fd());
-    Ok(rustix::fs::linkat(CWD, open, CWD, path, AtFlags::SYMLINK_FOLLOW)?)
-}
-
 /// Makes `to` share the blocks of `from` (FICLONE).
 ///
 /// # Errors
@@ -98,6 +80,16 @@ pub fn touch(path: &Path) -> io::Result<()> {
     const KEEP: Timespec = Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_OMIT as _ };
     let times = Timestamps { last_access: KEEP, last_modification: NOW };
     Ok(rustix::fs::utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW)?)
+}
+
+/// Returns the earliest time that the kernel gives a file that is written from now on, in ns since 1970.
+///
+/// It is the clock's at the last tick: CLOCK_REALTIME_COARSE, from which inode times are taken
+/// (ktime_get_coarse_real_ts64). Since Linux 6.13 they may be finer
+/// (Documentation/filesystems/multigrain-ts.rst): later than this, never earlier.
+pub fn stamp() -> i64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);
+    time.tv_sec.saturating_mul(1_000_000_000).saturating_add(time.tv_nsec)
 }
 
 /// The file systems memo tells apart.

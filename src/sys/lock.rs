@@ -29,6 +29,51 @@ pub fn exclusive_within(file: &File, limit: Duration) -> io::Result<bool> {
     within(file, libc::LOCK_EX, limit)
 }
 
+/// Locks one byte of a file for whoever has this open file description (fcntl(2), F_OFD_SETLK), without
+/// waiting; returns whether it was got. It ends with the last copy of the descriptor.
+///
+/// # Errors
+/// Those of fcntl(2).
+pub fn try_byte(file: &File, byte: u64) -> io::Result<bool> {
+    match set_byte(file, byte, libc::F_WRLCK) {
+        Ok(()) => Ok(true),
+        Err(error) if matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EACCES)) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Lets go of a byte, also for the copies of the descriptor.
+///
+/// # Errors
+/// Those of fcntl(2).
+pub fn release_byte(file: &File, byte: u64) -> io::Result<()> {
+    set_byte(file, byte, libc::F_UNLCK)
+}
+
+fn set_byte(file: &File, byte: u64, kind: libc::c_int) -> io::Result<()> {
+    // SAFETY: all zero is a valid `flock`; F_OFD_SETLK wants its `l_pid` to be 0.
+    let mut lock: libc::flock = unsafe { std::mem::zeroed() };
+    lock.l_type = kind as libc::c_short;
+    lock.l_whence = libc::SEEK_SET as libc::c_short;
+    lock.l_start = i64::try_from(byte).unwrap_or(i64::MAX - 1);
+    lock.l_len = 1;
+    // SAFETY: the descriptor is open for the whole call, and `lock` outlives it.
+    let failed = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &raw const lock) } != 0;
+    if failed { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Returns whether a file can get a lock of the other kind (fcntl(2)), or could if nobody else had one. The file
+/// must be one on which this process has no such lock: closing it drops all of them.
+pub fn has_record_locks(file: &File) -> bool {
+    let tried = rustix::fs::fcntl_lock(file, rustix::fs::FlockOperation::NonBlockingLockShared);
+    tried.is_ok() || matches!(tried, Err(rustix::io::Errno::ACCESS | rustix::io::Errno::AGAIN))
+}
+
+/// Returns whether an error says that the file system has no locks.
+pub fn is_without_locks(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::ENOLCK) || super::file::is_unsupported(error)
+}
+
 fn within(file: &File, operation: i32, limit: Duration) -> io::Result<bool> {
     let signal = cutting_signal();
     // SAFETY: all zero is a valid `sigaction`. Without SA_RESTART the handler, which does nothing, makes
@@ -77,6 +122,22 @@ fn within(file: &File, operation: i32, limit: Duration) -> io::Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_byte_has_one_owner_and_its_neighbour_another() {
+        let path = std::env::temp_dir().join(format!("memo-byte-{}", crate::sys::process::id()));
+        let open =
+            || File::options().read(true).write(true).create(true).truncate(false).open(&path).unwrap();
+        let [a, b] = [open(), open()];
+        assert!(try_byte(&a, 0).unwrap());
+        assert!(!try_byte(&b, 0).unwrap());
+        assert!(try_byte(&b, 1).unwrap());
+        release_byte(&a, 0).unwrap();
+        assert!(try_byte(&b, 0).unwrap());
+        drop(b);
+        assert!(try_byte(&a, 1).unwrap());
+        std::fs::remove_file(path).unwrap();
+    }
 
     #[test]
     fn a_wait_for_a_held_lock_ends() {

@@ -5,6 +5,7 @@
 #![expect(unsafe_code, reason = "the only module that may talk to the kernel without a safe wrapper")]
 
 pub mod descriptor;
+pub mod directory;
 pub mod erase;
 pub mod file;
 pub mod lock;

@@ -262,6 +262,27 @@ pub fn fork() -> io::Result<bool> {
     }
 }
 
+/// Forks a copy that belongs to nobody around here: no child of this process, in a session of its own, without
+/// a terminal and without being able to get one. Returns `true` in the copy. The process in between is not
+/// waited for: it does nothing but fork.
+///
+/// As with [`fork`], the copy has but the calling thread.
+///
+/// # Errors
+/// Those of the first fork(2). If the second one fails there is no copy.
+pub fn fork_away() -> io::Result<bool> {
+    if !fork()? {
+        return Ok(false);
+    }
+    // SAFETY: setsid(2) has no memory effects. It cannot fail in a process that was just forked.
+    unsafe { libc::setsid() };
+    // The one in between leads the session, and so is the only one that a terminal could be given to.
+    match fork() {
+        Ok(true) => Ok(true),
+        _ => exit_now(0),
+    }
+}
+
 /// Ends this process at once, without destructors.
 pub fn exit_now(code: u8) -> ! {
     // SAFETY: _exit does not return and runs nothing of the process.

@@ -4,9 +4,9 @@
 use std::os::unix::fs::PermissionsExt;
 
 use crate::check::{check_does_not_matter, check_matters, check_same_in, hits, runs_once, world};
-use crate::sandbox::{EARLY, LATE, Ran, Sandbox};
+use crate::sandbox::{EARLY, LATE, Sandbox};
 
-const COMPILE: &str = "memo -v cc -c test1.c -o test1.o";
+const COMPILE: &str = "memo -v -o test1.o cc -c test1.c -o test1.o";
 
 /// Returns a sandbox with a source file.
 fn source(now: &str) -> Sandbox {
@@ -66,9 +66,6 @@ fn output_to_file_in_nonexistent_directory() {
         assert_eq!((ran.code, ran.stdout, ran.stderr), (without.code, String::new(), without.stderr.clone()));
     }
     assert_eq!(sandbox.manifests(), 0);
-    sandbox.ok("mkdir out; memo cc -c test1.c -o out/test1.o; rm -r out");
-    let ran = sandbox.run("memo cc -c test1.c -o out/test1.o");
-    assert_ne!(ran.code, 0, "there is no directory to put it in, so that the command runs and says so");
 }
 
 #[test]
@@ -204,8 +201,7 @@ fn caching_stderr() {
     let first = sandbox.run(line);
     assert!(first.stderr.contains("unused"), "{}", first.stderr);
     sandbox.ok("rm warns.o");
-    let without_compiler = Ran::of(sandbox.shell(line).env("RUNS", "/nonexistent"));
-    assert_eq!(without_compiler, first);
+    assert_eq!(sandbox.run(line.replace("memo", "memo --only-cached")), first);
 }
 
 #[test]
@@ -214,7 +210,7 @@ fn caching_stdout_and_stderr() {
     let line = "memo sh -c 'echo out; echo err >&2'";
     let first = sandbox.run(line);
     assert_eq!((first.stdout.as_str(), first.stderr.as_str()), ("out\n", "err\n"));
-    assert_eq!(sandbox.run(line), first);
+    assert_eq!(sandbox.run(line.replace("memo", "memo --only-cached")), first);
 }
 
 #[test]

@@ -320,7 +320,7 @@ $ memo ./bump b
 memo: warning: not recorded: the rule at $T/work/memo.toml:5: `-e A=1` names no variable
 b #2
 $ memo ./bump c
-memo: warning: not recorded: the rule at $T/work/memo.toml:9: output `.` is a directory
+memo: warning: not recorded: the rule at $T/work/memo.toml:9: output `.` cannot be kept: it holds the working directory
 c #3
 $ memo -v ./bump d
 memo: rule: $T/work/memo.toml:13
@@ -457,7 +457,7 @@ memo:   hint: without `--only-cached` it is run
         sandbox.write("b", "1\n");
         assert_eq!(sandbox.run("memo -v make -s && cat a").stdout, "1\n");
         sandbox.write("b", "2\n");
-        sandbox.ok("touch b");
+        sandbox.ok("rm a");
         assert_eq!(sandbox.run("memo -v make -s && cat a").stdout, "2\n");
     }
 }

@@ -37,11 +37,18 @@ enum Doing {
     RecordFull,
     /// `memo doctor --fix` of a store with a damaged blob and without a directory.
     Mend,
+    /// A hit that turns a directory into the one of another outcome.
+    ReplayTree,
+    /// A hit that fails on its last file and takes back what it did; then the command runs.
+    Rollback,
     /// A hit that has to hash a large file, and keeps what it learned.
     Renew,
 }
 
-use Doing::{Clear, ClearSome, Collect, Fail, First, List, Mend, Piped, Record, RecordFull, Renew, Replay};
+use Doing::{
+    Clear, ClearSome, Collect, Fail, First, List, Mend, Piped, Record, RecordFull, Renew, Replay, ReplayTree,
+    Rollback,
+};
 
 /// Every fault point there is, and what comes past it.
 const MATRIX: &[(&str, &[Doing])] = &[
@@ -70,8 +77,15 @@ const MATRIX: &[(&str, &[Doing])] = &[
     ("commit.done", &[First, Record, Piped]),
     ("journal.locked", &[Record, Replay, Fail]),
     ("learn", &[Piped]),
-    ("replay.staged", &[Replay]),
-    ("replay.swapped", &[Replay]),
+    ("staging.noted", &[Replay, ReplayTree]),
+    ("staging.made", &[Replay, ReplayTree]),
+    ("replay.staged", &[Replay, ReplayTree]),
+    ("replay.begun", &[Replay, ReplayTree]),
+    ("replay.named", &[Replay, ReplayTree]),
+    ("replay.swapped", &[Replay, ReplayTree]),
+    ("replay.failed", &[Rollback]),
+    ("replay.taken-back", &[Rollback]),
+    ("restores.swept", &[Collect]),
     ("replay.streams", &[Replay]),
     ("replay.done", &[Replay]),
     ("fold.renamed", &[List, Clear, ClearSome]),
@@ -99,9 +113,27 @@ const MATRIX: &[(&str, &[Doing])] = &[
     ("renew.locked", &[Renew]),
     ("renew.written", &[Renew]),
     ("digests.written", &[Renew]),
+    // What runs behind is killed in `ageing`.
+    ("refresh.leased", &[]),
+    ("refresh.slot", &[]),
+    ("refresh.forked", &[]),
+    ("lease.handed", &[]),
+    ("refresh.begun", &[]),
+    ("refresh.failed", &[]),
+    ("refresh.done", &[]),
 ];
 
 const RUN: &str = "#!/bin/sh\necho . >>$RUNS\ncat in\npuppet fill 40000\ncat in >a\ncat in >b\n";
+/// Somebody makes `c` after it was seen that it is not there.
+const INTERFERED: &str = "#!/bin/sh
+if [ ! -e ../interfered ]; then
+    mkfifo ../fifo
+    { cat ../fifo >/dev/null; touch ../interfered; echo other >c; echo >../fifo; } >/dev/null 2>&1 &
+    export MEMO_FAULT=$MEMO_FAULT,replay.begun=stop:../fifo
+fi
+exec memo -i in -o a -o b -o c ./run3
+";
+const TREE: &str = "#!/bin/sh\necho . >>$RUNS\nw=$(cat in)\nrm -rf t\nmkdir -p t/$w/e\necho $w >t/f\necho $w >t/$w/x\necho $w\n";
 const CALL: &str = "memo -i in -o a -o b ./run";
 const FULL: &str = "export MEMO_MAX_SIZE=8K MEMO_MAX_ENTRY=1M; memo -i in -o a -o b ./run";
 
@@ -111,6 +143,9 @@ fn prepared(doing: Doing) -> (Sandbox, &'static str) {
     sandbox.script("run", RUN);
     sandbox.script("small", "#!/bin/sh\necho . >>$RUNS\ncat in\n[ ! -e fail ] || exit 3\n");
     sandbox.script("eater", "#!/bin/sh\necho . >>$RUNS\ncat\n");
+    sandbox.script("run3", &RUN.replace("cat in >b", "cat in >b; cat in >c"));
+    sandbox.script("interfered", INTERFERED);
+    sandbox.script("tree", TREE);
     sandbox.write("in", "old\n");
     if doing != First {
         sandbox.ok(CALL);
@@ -134,6 +169,19 @@ fn prepared(doing: Doing) -> (Sandbox, &'static str) {
             fs::remove_file(sandbox.path("b")).unwrap();
             CALL
         }
+        ReplayTree => {
+            sandbox.ok("memo -i in -o t ./tree");
+            sandbox.write("in", "old\n");
+            sandbox.ok("memo -i in -o t ./tree");
+            sandbox.write("in", "new\n");
+            "memo -i in -o t ./tree"
+        }
+        Rollback => {
+            sandbox.ok("memo -i in -o a -o b -o c ./run3");
+            sandbox.write("a", "other\n");
+            sandbox.ok("rm b c");
+            "./interfered"
+        }
         Renew => {
             sandbox.write("large", vec![b'x'; 17 << 20]);
             sandbox.ok("memo --no-exe wc -c large");
@@ -152,6 +200,12 @@ fn prepared(doing: Doing) -> (Sandbox, &'static str) {
         List | Clear | ClearSome | Collect => {
             sandbox.ok(CALL);
             sandbox.ok(CALL);
+            if doing == Collect {
+                sandbox.write("a", "other\n");
+                let killed = sandbox.run(format!("export MEMO_FAULT=replay.named=kill; {CALL}"));
+                assert_eq!(killed.code, 128 + 9);
+                assert!(names(&sandbox.path("")).iter().any(|name| name.starts_with(".memo-")));
+            }
             match doing {
                 List => "memo ls",
                 Clear => "memo clear --yes",
@@ -182,9 +236,11 @@ fn killed_at(point: &str, doing: Doing, (code, stdout): &(i32, String)) {
     let killed = sandbox.run(format!("{{ {fault}; }} 2>/dev/null"));
     assert_eq!(killed.code, 128 + 9, "{place}: it does not come there: {}", killed.stderr);
 
-    let known = ["a".to_owned(), "b".to_owned()];
+    let known = ["a".to_owned(), "b".to_owned(), "c".to_owned()];
     let left: Vec<_> = names(&sandbox.path("")).difference(&before).cloned().collect();
-    assert!(left.iter().all(|name| known.contains(name)), "{place} leaves {left:?}");
+    // What is staged with a name is noted, and goes with the next restore or gc.
+    let staged = |name: &str| matches!(doing, Replay | ReplayTree | Rollback) && name.starts_with(".memo-");
+    assert!(left.iter().all(|name| known.contains(name) || staged(name)), "{place} leaves {left:?}");
     for name in known {
         // A run that was killed may have left what the command itself leaves then: an empty file.
         let text = fs::read_to_string(sandbox.path(&name)).unwrap_or_default();
@@ -195,6 +251,13 @@ fn killed_at(point: &str, doing: Doing, (code, stdout): &(i32, String)) {
 
     // Right, and at once: the deadline of `Caller` is what a stuck key meets.
     let again = Caller::start(&mut sandbox.shell(line)).end();
+    let staged: Vec<_> =
+        names(&sandbox.path("")).into_iter().filter(|name| name.starts_with(".memo-")).collect();
+    assert!(staged.is_empty(), "{place}, then again: {staged:?} stays");
+    if doing == ReplayTree {
+        let tree = sandbox.ok("find t | sort | tr '\\n' ' '; cat t/f t/new/x");
+        assert_eq!(tree, "t t/f t/new t/new/e t/new/x new\nnew\n", "{place}, then again");
+    }
     if !matches!(doing, ClearSome | Mend) {
         // There may be nothing left that could be removed or mended.
         assert_eq!((again.status, again.stderr.as_str()), (*code, ""), "{place}, then again");
@@ -258,6 +321,16 @@ fn in_a_hit() {
 }
 
 #[test]
+fn in_a_hit_of_a_directory() {
+    check(ReplayTree);
+}
+
+#[test]
+fn in_a_restore_that_is_taken_back() {
+    check(Rollback);
+}
+
+#[test]
 fn in_a_list() {
     check(List);
 }
@@ -305,8 +378,11 @@ fn every_fault_point_is_in_the_matrix() {
 }
 
 /// What changes a store or the user's files, and is a step only if a test can stop memo there.
-const CHANGES: [&str; 8] = [
+const CHANGES: [&str; 11] = [
     "fs::rename(",
+    ".exchange(",
+    ".move_new(",
+    ".make_directory(",
     "remove_file(",
     "remove_dir_all(",
     ".persist(",
@@ -319,7 +395,13 @@ const CHANGES: [&str; 8] = [
 /// Functions that change something and have no point of their own, and why.
 const WITHOUT: &[(&str, &str, &str)] = &[
     ("store/temporary.rs", "persist", "its callers have"),
-    ("store/temporary.rs", "persist_new", "its callers have"),
+    (
+        "store/restores.rs",
+        "remove_staged",
+        "`restores.swept`, and `staging.made` is what it looks like half done",
+    ),
+    ("store/restores.rs", "write", "`staging.noted`, `replay.begun`"),
+    ("replay/outputs/swap.rs", "take_one_back", "`replay.taken-back`"),
     ("store/temporary.rs", "drop", "what it leaves when killed is what any kill leaves"),
     ("store/clear.rs", "empty", "its callers have, between one directory and the next"),
     ("store/clear.rs", "remove", "its callers have"),

@@ -129,9 +129,10 @@ pub fn ends(callers: Vec<Caller>) -> Vec<Ended> {
     callers.into_iter().map(Caller::end).collect()
 }
 
-/// The locks on leases: whether somebody is still waiting for it, and which process that is.
-fn locks(sandbox: &Sandbox) -> Vec<(bool, i32)> {
-    let leases = fs::read_dir(sandbox.store().join("leases")).into_iter().flatten().flatten();
+/// The locks on files of a directory of the store: whether somebody is still waiting for it, and which process
+/// that is.
+fn locks(sandbox: &Sandbox, directory: &str) -> Vec<(bool, i32)> {
+    let leases = fs::read_dir(sandbox.store().join(directory)).into_iter().flatten().flatten();
     let inodes: Vec<String> =
         leases.filter_map(|lease| Some(format!(":{} ", lease.metadata().ok()?.ino()))).collect();
     let mut text = String::new();
@@ -148,8 +149,14 @@ fn locks(sandbox: &Sandbox) -> Vec<(bool, i32)> {
 /// Waits until so many processes wait for a lease, in flock(2).
 #[track_caller]
 pub fn until_waiting(sandbox: &Sandbox, count: usize) {
-    let waiting = || locks(sandbox).iter().filter(|(waits, _)| *waits).count();
-    until(&format!("{count} processes wait for a lease"), || waiting() == count);
+    until_waiting_in(sandbox, "leases", count);
+}
+
+/// Waits until so many processes wait for a lock of a directory of the store.
+#[track_caller]
+pub fn until_waiting_in(sandbox: &Sandbox, directory: &str, count: usize) {
+    let waiting = || locks(sandbox, directory).iter().filter(|(waits, _)| *waits).count();
+    until(&format!("{count} processes wait for one of {directory}"), || waiting() == count);
 }
 
 /// Returns the process that holds the only lease there is.
@@ -157,7 +164,7 @@ pub fn until_waiting(sandbox: &Sandbox, count: usize) {
 pub fn holder(sandbox: &Sandbox) -> i32 {
     let mut found = None;
     until("somebody holds a lease", || {
-        found = locks(sandbox).iter().find(|(waits, _)| !waits).map(|(_, pid)| *pid);
+        found = locks(sandbox, "leases").iter().find(|(waits, _)| !waits).map(|(_, pid)| *pid);
         found.is_some()
     });
     found.unwrap()

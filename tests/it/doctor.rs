@@ -66,6 +66,31 @@ $ memo ls
 }
 
 #[test]
+fn a_file_that_every_store_has_is_missed_and_made() {
+    let sandbox = Sandbox::new();
+    sandbox.ok("memo puppet bump a");
+    let state = "cd $MEMO_DIR; find . -printf '%p %y %m %T@\\n' | sort; find . -type f | sort | xargs cksum";
+    for name in ["FORMAT", "generation", "CACHEDIR.TAG"] {
+        for (damage, what) in [
+            ("rm $FILE", "it is missing"),
+            (": >$FILE", ""),
+            ("rm $FILE; mkdir $FILE", "it is no regular file"),
+        ] {
+            sandbox.ok(&format!("FILE=$MEMO_DIR/{name}; {damage}"));
+            let before = sandbox.ok(state);
+            let looked = sandbox.run("memo doctor");
+            assert_eq!(looked.code, 1, "{name}, {damage}: {}", looked.stdout);
+            assert!(looked.stdout.contains(&format!("problem: `{name}`: {what}")), "{}", looked.stdout);
+            assert!(looked.stdout.ends_with("\n1 problem\n"), "{}", looked.stdout);
+            assert_eq!(sandbox.ok(state), before, "{name}, {damage}: looking changed something");
+            assert!(sandbox.ok("memo doctor --fix").ends_with("1 problem, all fixed\n"));
+            assert!(sandbox.ok("memo doctor").ends_with("no problems\n"));
+        }
+    }
+    assert!(sandbox.run("memo -v puppet bump a").is_hit());
+}
+
+#[test]
 fn what_killed_runs_left_is_said_and_is_no_damage() {
     let sandbox = Sandbox::new();
     let session = sandbox.steps(&[

@@ -6,7 +6,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 
-use crate::sandbox::{Ran, Sandbox};
+use crate::sandbox::{LATE, Ran, Sandbox};
 
 const NOBODY: u32 = 65534;
 
@@ -130,6 +130,40 @@ fn a_store_of_a_newer_memo() {
 }
 
 #[test]
+fn what_a_newer_memo_recorded_is_not_read() {
+    let sandbox = filled();
+    fs::write(sandbox.store().join("FORMAT"), "4\n").unwrap();
+    for (path, (mode, ..)) in tree(&sandbox.store().join("manifests")) {
+        if mode & 0o170_000 == 0o100_000 && !path.ends_with(".lock") {
+            let mut bytes = fs::read(&path).unwrap();
+            assert_eq!(bytes[..7], *b"memoMAN");
+            bytes[7] = b'9';
+            fs::write(&path, bytes).unwrap();
+        }
+    }
+    is_left_alone(&sandbox, "has format 4, this memo reads up to 1");
+}
+
+#[test]
+fn what_was_recorded_before_a_newer_memo_came_still_answers() {
+    let sandbox = Sandbox::at(LATE);
+    sandbox.write("large", vec![b'x'; 17 << 20]);
+    let line = "memo -v puppet bump a , print large , exit 0";
+    sandbox.ok(line);
+    fs::write(sandbox.store().join("FORMAT"), "4\n").unwrap();
+    // It has to be hashed anew, and what is learned of it belongs into the manifest and the index.
+    sandbox.ok("cp -p large new && mv new large");
+    let mut before = tree(&sandbox.store());
+    let hit = sandbox.run(line);
+    assert!(hit.is_hit() && hit.stdout == "a #1\nlarge\n", "{}", hit.stderr);
+    let mut after = tree(&sandbox.store());
+    let journal = sandbox.store().join("journal");
+    let [old, new] = [&mut before, &mut after].map(|tree| tree.remove(&journal).unwrap());
+    assert!(new.2.starts_with(&old.2) && before == after, "more than the journal was changed");
+    is_left_alone(&sandbox, "has format 4, this memo reads up to 1");
+}
+
+#[test]
 fn a_store_that_cannot_be_written() {
     if !is_root() {
         return;
@@ -150,6 +184,63 @@ fn a_store_that_cannot_be_written() {
         assert!(ran.stderr.matches("memo: warning: ").count() <= 1, "{}", ran.stderr);
     }
     assert!(tree(&sandbox.store()) == before, "the store was changed");
+}
+
+#[test]
+fn a_part_that_nobody_may_touch() {
+    let sandbox = Sandbox::new();
+    sandbox.script("run", "#!/bin/sh\necho . >>$RUNS\ncat in\npuppet fill 40000\ncat in >out\n");
+    let line = "memo -i in -o out ./run";
+    sandbox.write("in", "old\n");
+    sandbox.run_unprivileged(line);
+    sandbox.ok("echo new >in");
+    let expected = sandbox.run_unprivileged(line).stdout;
+    for line in ["memo ls", "memo gc", line] {
+        sandbox.run_unprivileged(line);
+    }
+    let store = sandbox.store();
+    let parts: Vec<PathBuf> = tree(&store).into_keys().collect();
+    assert!(parts.len() > 15, "{parts:?}");
+    for part in parts {
+        let Ok(metadata) = fs::metadata(&part) else { continue };
+        let place = part.display();
+        fs::set_permissions(&part, PermissionsExt::from_mode(0o000)).unwrap();
+        for old in [None, Some("other\n"), Some("new\n")] {
+            let _ = fs::remove_file(sandbox.path("out"));
+            sandbox.run_unprivileged(
+                old.map_or("true", |old| if old == "new\n" { "cp in out" } else { "echo other >out" }),
+            );
+            let ran = sandbox.run_unprivileged(line);
+            assert_eq!((ran.code, &ran.stdout), (0, &expected), "{place}: {}", ran.stderr);
+            let warnings = ran.stderr.matches("memo: warning: ").count();
+            assert!(warnings <= 1 && ran.stderr.lines().count() <= 2 * warnings, "{place}: {}", ran.stderr);
+            assert!(!ran.stderr.contains("os error"), "{place}: {}", ran.stderr);
+            assert_eq!(fs::read_to_string(sandbox.path("out")).unwrap(), "new\n", "{place}");
+            let failed = sandbox.run_unprivileged("memo puppet print x , exit 3");
+            assert_eq!((failed.code, failed.stdout.as_str()), (3, "x\n"), "{place}: {}", failed.stderr);
+            assert!(failed.stderr.matches("memo: warning: ").count() <= 1, "{place}: {}", failed.stderr);
+        }
+        for line in ["memo ls", "memo doctor", "memo gc"] {
+            let ran = sandbox.run_unprivileged(line);
+            assert!([0, 1, 125].contains(&ran.code), "{place}: `{line}`: {}", ran.stderr);
+            assert!(
+                !ran.stderr.contains("os error") && !ran.stderr.contains("internal"),
+                "{place}: {}",
+                ran.stderr
+            );
+        }
+        if part.exists() {
+            fs::set_permissions(&part, metadata.permissions()).unwrap();
+        }
+        sandbox.run_unprivileged(line);
+        let runs = sandbox.runs();
+        let again = sandbox.run_unprivileged(line);
+        assert_eq!(
+            (again.stdout, again.stderr.as_str(), sandbox.runs()),
+            (expected.clone(), "", runs),
+            "{place}"
+        );
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod ageing;
 mod ccache;
 mod chaos;
 mod check;
@@ -9,6 +10,7 @@ mod config;
 mod crash;
 mod crowd;
 mod damage;
+mod depfile;
 mod doctor;
 mod foreign;
 mod gc;
@@ -17,7 +19,10 @@ mod hit;
 mod input;
 mod just;
 mod key;
+mod lacking;
+mod make;
 mod output;
+mod output_tree;
 mod outside;
 mod peers;
 mod progress;
@@ -25,9 +30,11 @@ mod pty;
 mod race;
 mod readme;
 mod recipes;
+mod reflink;
 mod renew;
 mod replay;
 mod resilience;
+mod restore;
 mod reuse;
 mod sandbox;
 mod signals;

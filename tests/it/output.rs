@@ -239,7 +239,7 @@ mod in_place {
         sandbox.ok(MAKE);
         sandbox.ok("rm out; mkdir out; touch out/mine");
         let ran = sandbox.run(MAKE);
-        assert_eq!(ran.code, 125, "{}", ran.stderr);
+        assert_eq!((ran.code, sandbox.runs()), (2, 2), "the command runs, and fails: {}", ran.stderr);
         assert!(sandbox.path("out/mine").exists());
     }
 
@@ -304,7 +304,7 @@ mod modes {
     fn set_id_bits_are_not_recorded() {
         let sandbox = world(EARLY);
         let ran = sandbox.run("memo -v -o out sh -c './bump; echo v1 >out; chmod 4755 out'");
-        assert_eq!(ran.unrecorded(), Some("output-missing: `out`"));
+        assert_eq!(ran.unrecorded(), Some("output-special: `out` is a file with a set-id bit"));
     }
 }
 
@@ -333,11 +333,9 @@ memo: not recorded: output-missing: `out`
 $ memo -v -o out puppet bump a , mkdir out
 memo: miss: never-seen
 a #2
-memo: not recorded: output-missing: `out`
 $ rmdir out; memo -v -o out puppet bump a , link victim out
 memo: miss: never-seen
 a #3
-memo: not recorded: output-missing: `out`
 $ rm out; memo -v -o out puppet bump a , write out x , exit 3
 memo: miss: never-seen
 a #4
@@ -352,43 +350,64 @@ a #5
     }
 
     #[test]
-    fn a_directory_is_an_error() {
+    fn the_working_directory_is_none() {
         let sandbox = Sandbox::new();
-        sandbox.ok("mkdir d");
+        sandbox.ok("mkdir -p d project/.git; ln -s . here; ln -s project link");
         let session = sandbox.steps(&[
-            "memo -o d puppet bump a",
             "memo -o . puppet bump a",
-            "memo -o d/ puppet bump a",
             "memo -o '' puppet bump a",
             "memo -o / puppet bump a",
+            "memo -o .. puppet bump a",
+            "memo -o $PWD/ puppet bump a",
+            "memo -o here puppet bump a",
             "memo -o d/.. puppet bump a",
+            "memo -o project puppet bump a",
+            "memo -o link puppet bump a",
+            "memo -o project/.git puppet bump a",
         ]);
         assert_eq!(sandbox.runs(), 0);
         assert_data_eq!(
             session,
             str![[r#"
-$ memo -o d puppet bump a
-memo: error: output `d` is a directory; the command was not run
-memo:   hint: name each file: `-o FILE`
-[exit 125]
 $ memo -o . puppet bump a
-memo: error: output `.` is a directory; the command was not run
-memo:   hint: name each file: `-o FILE`
-[exit 125]
-$ memo -o d/ puppet bump a
-memo: error: output `d/` is a directory; the command was not run
-memo:   hint: name each file: `-o FILE`
+memo: error: output `.` cannot be kept: it holds the working directory; the command was not run
+memo:   hint: name what the command makes: `-o FILE`, `-o build`, `-o 'out/*.html'`
 [exit 125]
 $ memo -o '' puppet bump a
-memo: error: `--output` needs a value; the command was not run
+memo: error: output `.` cannot be kept: it holds the working directory; the command was not run
+memo:   hint: name what the command makes: `-o FILE`, `-o build`, `-o 'out/*.html'`
 [exit 125]
 $ memo -o / puppet bump a
-memo: error: output `/` is a directory; the command was not run
-memo:   hint: name each file: `-o FILE`
+memo: error: output `/` cannot be kept: it holds the working directory; the command was not run
+memo:   hint: name what the command makes: `-o FILE`, `-o build`, `-o 'out/*.html'`
+[exit 125]
+$ memo -o .. puppet bump a
+memo: error: output `..` cannot be kept: it holds the working directory; the command was not run
+memo:   hint: name what the command makes: `-o FILE`, `-o build`, `-o 'out/*.html'`
+[exit 125]
+$ memo -o $PWD/ puppet bump a
+memo: error: output `$T/work` cannot be kept: it holds the working directory; the command was not run
+memo:   hint: name what the command makes: `-o FILE`, `-o build`, `-o 'out/*.html'`
+[exit 125]
+$ memo -o here puppet bump a
+memo: error: output `here` cannot be kept: it holds the working directory; the command was not run
+memo:   hint: name what the command makes: `-o FILE`, `-o build`, `-o 'out/*.html'`
 [exit 125]
 $ memo -o d/.. puppet bump a
-memo: error: output `d/..` is a directory; the command was not run
-memo:   hint: name each file: `-o FILE`
+memo: error: output `d/..` cannot be kept: it holds the working directory; the command was not run
+memo:   hint: name what the command makes: `-o FILE`, `-o build`, `-o 'out/*.html'`
+[exit 125]
+$ memo -o project puppet bump a
+memo: error: output `project` cannot be kept: it holds a `.git`; the command was not run
+memo:   hint: name what the command makes: `-o FILE`, `-o build`, `-o 'out/*.html'`
+[exit 125]
+$ memo -o link puppet bump a
+memo: error: output `link` cannot be kept: it holds a `.git`; the command was not run
+memo:   hint: name what the command makes: `-o FILE`, `-o build`, `-o 'out/*.html'`
+[exit 125]
+$ memo -o project/.git puppet bump a
+memo: error: output `project/.git` cannot be kept: it holds a `.git`; the command was not run
+memo:   hint: name what the command makes: `-o FILE`, `-o build`, `-o 'out/*.html'`
 [exit 125]
 
 "#]]
@@ -539,4 +558,17 @@ mod automatic {
         hits(&sandbox, line);
         assert!(!sandbox.path("o").exists());
     }
+}
+
+#[test]
+fn a_file_that_a_word_named_does_not_bring_its_directory_back() {
+    let sandbox = Sandbox::new();
+    sandbox.ok("mkdir out; memo -- puppet write out/x 1; rm -r out");
+    let without = sandbox.run("puppet write out/x 1");
+    assert_ne!(without.code, 0);
+    let ran = sandbox.run("memo -v -- puppet write out/x 1");
+    assert_eq!(ran.code, without.code, "the command runs, and fails as it does without memo");
+    assert!(ran.stderr.contains("input-gone: `out`"), "{}", ran.stderr);
+    sandbox.ok("memo -o new/x -- sh -c 'mkdir -p new; echo a > new/x'; rm -r new");
+    sandbox.ok("memo --only-cached -o new/x -- sh -c 'mkdir -p new; echo a > new/x'; test -s new/x");
 }

@@ -210,6 +210,22 @@ impl Sandbox {
         set_modified(&File::open(self.path(name)).unwrap(), seconds);
     }
 
+    /// Waits until the kernel's clock for files, which counts in ticks, is past all that was written before.
+    pub fn next_tick(&self) {
+        use rustix::time::{ClockId, clock_gettime};
+        let probe = self.root.join("tick");
+        fs::write(&probe, "").unwrap();
+        let metadata = fs::metadata(&probe).unwrap();
+        // Since Linux 6.13 a file's time may be finer, and so ahead of the last tick.
+        let passed = || {
+            let now = clock_gettime(ClockId::RealtimeCoarse);
+            (now.tv_sec, now.tv_nsec) > (metadata.ctime(), metadata.ctime_nsec())
+        };
+        while !passed() {
+            std::thread::yield_now();
+        }
+    }
+
     /// Reads a file of the working directory.
     #[track_caller]
     pub fn read(&self, name: impl AsRef<Path>) -> String {

@@ -199,3 +199,45 @@ fn lints_are_expected_and_not_allowed() {
         }
     }
 }
+
+/// Returns what follows a text in a file of `src/`, up to the next character that is none of a number's.
+fn constant(path: &str, before: &str) -> String {
+    let text = fs::read_to_string(repository().join("src").join(path)).unwrap();
+    let (_, after) = text.split_once(before).unwrap_or_else(|| panic!("src/{path} has no `{before}`"));
+    after.chars().take_while(char::is_ascii_digit).collect()
+}
+
+#[test]
+fn the_tables_of_formats_have_the_numbers_of_the_sources() {
+    let layout = constant("store/mod.rs", "pub const FORMAT: u64 = ");
+    let index = constant("store/index/schema.rs", "const VERSION: i64 = ");
+    let mut named: Vec<String> = Vec::new();
+    for (path, name) in [
+        ("action/key.rs", "memo-action/"),
+        ("action/key.rs", "memo-call/"),
+        ("store/manifest.rs", "memoMAN"),
+        ("store/outcome.rs", "memoOUT"),
+        ("store/journal.rs", "mjr"),
+        ("store/verdict.rs", "verdict"),
+    ] {
+        let number = constant(path, &format!("\"{name}"));
+        assert!(!number.is_empty(), "{name}");
+        named.push(format!("{name}{number}"));
+    }
+    let changes = fs::read_to_string(repository().join("CHANGELOG.md")).unwrap();
+    let row = |what: &str| {
+        let line = changes.lines().find(|line| line.starts_with(&format!("| {what}")));
+        line.unwrap_or_else(|| panic!("CHANGELOG.md has no row `{what}`")).to_owned()
+    };
+    assert!(row("layout of the store").ends_with(&format!("| {layout} |")));
+    assert!(row("index").ends_with(&format!("| {index} |")));
+    let architecture = fs::read_to_string(repository().join("ARCHITECTURE.md")).unwrap();
+    assert!(architecture.contains(&format!("| layout | `FORMAT` | {layout};")));
+    assert!(architecture.contains(&format!("`user_version` {index};")));
+    for name in named {
+        assert!(changes.contains(&format!("| {name} |")), "CHANGELOG.md: {name}");
+        // What is not a file of the store ARCHITECTURE.md does not list.
+        let is_file = !name.starts_with("memo-call");
+        assert!(!is_file || architecture.contains(&format!("`{name}`")), "ARCHITECTURE.md: {name}");
+    }
+}

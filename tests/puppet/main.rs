@@ -23,7 +23,10 @@
 //! | `waitfifo PATH` | opens a fifo for reading and reads it to its end |
 //! | `tellfifo PATH` | opens a fifo for writing and closes it |
 //! | `spawn-holder FIFO` | leaves a process behind that holds stdout until FIFO was written to |
+//! | `without CALL=ERRNO,... COMMAND...` | becomes a command in a system in which these calls fail |
 //! | `exit N`, `signal N` | ends with a status, dies of a signal |
+
+mod without;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, IsTerminal, Read, Write};
@@ -152,6 +155,12 @@ fn perform(act: &OsStr, words: &mut dyn Iterator<Item = OsString>) -> io::Result
             let _left_behind = Command::new(me).arg("waitfifo").arg(next()?).stdin(Stdio::null()).spawn()?;
         }
         "exit" => return Ok(Some(number(&next()?)? as u8)),
+        "without" => {
+            without::deny(&next()?.to_string_lossy())?;
+            let program = next()?;
+            use std::os::unix::process::CommandExt;
+            return Err(Command::new(program).args(words).exec());
+        }
         "signal" => {
             let signal = next()?;
             let me = std::process::id().to_string();

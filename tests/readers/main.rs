@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use memo::action::depfile;
 use memo::action::digest::Digest;
 use memo::action::identity::Timestamp;
 use memo::action::key::ActionKey;
@@ -343,6 +344,56 @@ fn leases() {
         }
     });
     fs::remove_dir_all(directory).unwrap();
+}
+
+#[test]
+fn depfiles() {
+    let contents: Vec<Vec<u8>> = [
+        &b"lapi.o: lapi.c lua.h \\\n luaconf.h\nlua.h:\nluaconf.h:\n"[..],
+        b"o\\ u:t.o x\\:y.o: a\\ b\\#c$$d:e.h two\\\\\\\\\\ sp.h \\\r\n tab\\\there.h colon: \\#lead.h\r\ncolon::\r\n",
+        b"m.d: m.rs q\\ r#s.rs\n\nm.rs:\nq\\ r#s.rs:\n\n# env-dep:HOME=/root\n# checksum:x\n",
+    ]
+    .map(<[u8]>::to_vec)
+    .to_vec();
+    let mut rules = 0;
+    mutated(&contents, 4 * mutations(), |bytes| {
+        let found = check("a depfile", &bytes, || depfile::prerequisites(&bytes));
+        let Ok(found) = found else { return };
+        rules += 1;
+        let length: usize = found.iter().map(|path| path.as_os_str().len()).sum();
+        assert!(length <= bytes.len(), "{}", bytes.escape_ascii());
+        // Written as gcc would, they are read back.
+        let again: Vec<u8> = found.iter().flat_map(|path| escaped(path)).collect();
+        let again = [b"x:".to_vec(), again, b"\n".to_vec()].concat();
+        assert_eq!(depfile::prerequisites(&again), Ok(found), "{}", bytes.escape_ascii());
+    });
+    assert!(rules > contents.len(), "no mutation is a depfile");
+    // What a parser with no end would choke on.
+    for unit in [&b"\\"[..], b"\\\r", b"\\\n", b":", b"a: b\n", b"#", b"$", b"\0", b"\\ ", b"\\:"] {
+        let bytes = [b"x: ", unit.repeat(100_000).as_slice()].concat();
+        let _ = check("a long depfile", &bytes, || depfile::prerequisites(&bytes));
+        let _ = check("a long depfile", &bytes[3..], || depfile::prerequisites(&bytes[3..]));
+    }
+}
+
+/// Returns a path as gcc's mkdeps.cc writes it behind a space; a line end, which it cannot write, stays.
+fn escaped(path: &Path) -> Vec<u8> {
+    let mut out = b" ".to_vec();
+    let bytes = path.as_os_str().as_encoded_bytes();
+    for (i, &byte) in bytes.iter().enumerate() {
+        let before = bytes[..i].iter().rev().take_while(|byte| **byte == b'\\').count();
+        match byte {
+            b' ' | b'\t' => out.resize(out.len() + before + 1, b'\\'),
+            b'#' => out.push(b'\\'),
+            b'$' => out.push(b'$'),
+            _ => {}
+        }
+        out.push(byte);
+    }
+    // gcc leaves these as they are, and the space behind would be taken for theirs.
+    let last = bytes.iter().rev().take_while(|byte| **byte == b'\\').count();
+    out.resize(out.len() + last, b'\\');
+    out
 }
 
 #[test]

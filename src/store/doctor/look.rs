@@ -15,21 +15,31 @@ use crate::store::location::Trouble;
 use crate::store::manifest::{Entry, Manifest};
 use crate::store::outcome::{Outcome, OutcomeId};
 use crate::store::temporary::maker;
-use crate::store::{Store, blocks_on_disk};
+use crate::store::{SIGNATURE, Store, blocks_on_disk};
 use crate::sys::file::is_absent;
 
 /// The directories of a store.
-pub(super) const DIRECTORIES: [&str; 5] = ["manifests", "outcomes", "blobs", "leases", "tmp"];
-/// The files without which nothing is recorded.
-const NEEDED: [&str; 2] = ["FORMAT", "generation"];
-/// The files that come by themselves.
-const OTHERS: [&str; 4] = ["CACHEDIR.TAG", "gc.lock", "usage", "index.db"];
+pub(super) const DIRECTORIES: [&str; 6] = ["manifests", "outcomes", "blobs", "leases", "restores", "tmp"];
+/// The files that each store has from the beginning.
+const NEEDED: [&str; 3] = ["FORMAT", "generation", "CACHEDIR.TAG"];
+/// The files that come by themselves; the last is SQLite's (sqlite.org/tempfiles.html).
+const OTHERS: [&str; 5] = ["gc.lock", "refresh.lock", "usage", "index.db", "index.db-journal"];
+/// How many of its directories and needed files say that a directory is a store, if one of the others is lost:
+/// the user's own has none of them, or one by accident.
+const ENOUGH: usize = 3;
 /// The trees whose files have a digest as their name.
 const TREES: [&str; 3] = ["manifests", "outcomes", "blobs"];
 /// The directories whose files stand in them directly.
 const FLAT: [&str; 2] = ["leases", "tmp"];
 /// Where what is damaged goes.
 pub(super) const QUARANTINE: &str = "quarantine";
+
+/// Returns whether a store was made here, also when `FORMAT` is lost.
+pub(super) fn is_store(store: &Store) -> bool {
+    let is_there = |name: &&&str| store.path().join(name).exists();
+    store.id().is_some()
+        && (store.is_made() || NEEDED.iter().chain(&DIRECTORIES).filter(is_there).count() >= ENOUGH)
+}
 
 /// Looks at everything once, without a lock.
 pub(super) fn through(store: &Store, user: u32) -> Result<Report, Trouble> {
@@ -122,11 +132,11 @@ fn file(store: &Store, user: u32, path: &Path) -> Option<Fault> {
         );
     }
     let what = match parts.as_slice() {
-        ["FORMAT"] => store.format().ok()?.is_none().then(|| "there is no number in it".to_owned()),
-        ["generation"] => {
-            let text = std::fs::read_to_string(&absolute).unwrap_or_default();
-            text.trim().parse::<u64>().is_err().then(|| "there is no number in it".to_owned())
-        }
+        ["FORMAT" | "generation"] => without_number(&absolute),
+        ["CACHEDIR.TAG"] => match std::fs::read(&absolute) {
+            Ok(bytes) => (!bytes.starts_with(SIGNATURE)).then(|| "its signature is not there".to_owned()),
+            Err(error) => unreadable(&error),
+        },
         [journal] if journal.starts_with("journal") => damaged_records(&absolute),
         [tree, shard] if TREES.contains(tree) => {
             (shard.len() != 2 || u8::from_str_radix(shard, 16).is_err()).then(stray)
@@ -141,6 +151,17 @@ fn file(store: &Store, user: u32, path: &Path) -> Option<Fault> {
         _ => None,
     };
     what.and_then(|what| wrong(what, replaced))
+}
+
+/// Returns what is wrong with a file that holds a number.
+fn without_number(path: &Path) -> Option<String> {
+    match std::fs::read(path) {
+        Ok(bytes) => {
+            let number = std::str::from_utf8(&bytes).ok().and_then(|text| text.trim().parse::<u64>().ok());
+            number.is_none().then(|| "there is no number in it".to_owned())
+        }
+        Err(error) => unreadable(&error),
+    }
 }
 
 fn stray() -> String {
@@ -213,8 +234,7 @@ pub(super) fn index(store: &Store, now: Timestamp) -> Result<Option<Fault>, Trou
     if let Some(what) = Index::damage(store) {
         return Ok(found(what));
     }
-    // The one that would be opened is that in memory; then there is nothing to compare.
-    let mut index = Index::open(store, now)?;
+    let mut index = Index::to_look_at(store, now)?;
     let mut anew = Index::anew(store, now)?;
     let ids = |index: &mut Index<'_>| -> Result<Vec<(ActionKey, OutcomeId, u64)>, Trouble> {
         let mut ids: Vec<_> = index.rows()?.into_iter().map(|row| (row.key, row.outcome, row.size)).collect();

@@ -5,7 +5,9 @@
 //!
 //! # Locking
 //! The store is looked through without a lock, while others work in it; so whatever seems wrong is looked
-//! at once more with `gc.lock` and `generation` held, when nothing is recorded and nothing removed.
+//! at once more with `gc.lock` and `generation` held, when nothing is recorded and nothing removed. Looking
+//! changes nothing on disk: a lock whose file is not there is not taken then, and the index that is compared is a
+//! copy in memory.
 //!
 //! # Crash safety
 //! First what is damaged moves, then the entries that need it go: killed in between, doctor has left
@@ -19,17 +21,22 @@ mod tests;
 use std::fmt;
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::Store;
 use super::gc;
 use super::generation::Generation;
 use super::index::Index;
 use super::location::Trouble;
+use super::lock;
 use super::outcome::OutcomeId;
 use crate::action::identity::Timestamp;
 use crate::action::key::ActionKey;
 use crate::fault;
 pub use fix::fix;
+
+/// How long those who record or remove something are waited for; it takes them milliseconds.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What may be wrong in a store.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -129,12 +136,17 @@ impl Leftovers {
     }
 }
 
-/// Looks through a store for the user with this id.
+/// Returns whether a store was made here, also when it has lost its `FORMAT` since.
+pub fn is_store(store: &Store) -> bool {
+    look::is_store(store)
+}
+
+/// Looks through a store for the user with this id, and changes nothing.
 ///
 /// # Errors
 /// [`Trouble`] when a newer memo made it, and when it cannot be listed.
 pub fn check(store: &Store, user: u32, now: Timestamp) -> Result<Report, Trouble> {
-    if !store.is_made() {
+    if !is_store(store) {
         return Ok(Report::default());
     }
     if let Some(found) = store.format().unwrap_or(None).filter(|found| *found > super::FORMAT) {
@@ -142,8 +154,7 @@ pub fn check(store: &Store, user: u32, now: Timestamp) -> Result<Report, Trouble
     }
     let mut report = look::through(store, user)?;
     fault::point("doctor.looked");
-    // One that may only be read is not changed by anybody else either.
-    let held = hold(store);
+    let held = hold_what_is_there(store);
     report.faults.retain_mut(|fault| match look::again(store, user, fault) {
         Some(found) => {
             *fault = found;
@@ -151,18 +162,27 @@ pub fn check(store: &Store, user: u32, now: Timestamp) -> Result<Report, Trouble
         }
         None => false,
     });
-    // A store whose format cannot be read has no index either.
-    if store.format().is_ok() {
-        report.faults.extend(look::index(store, now)?);
-        report.entries = Index::open(store, now)?.total()?.entries;
-    }
+    report.faults.extend(look::index(store, now)?);
+    report.entries = Index::to_look_at(store, now)?.total()?.entries;
     drop(held);
     for leftover in gc::abandoned(store, now)? {
         let left = &mut report.leftovers;
         left.bytes += leftover.bytes;
-        *if leftover.is_lease { &mut left.leases } else { &mut left.temporary } += 1;
+        match leftover.of_run() {
+            Some(true) => left.leases += 1,
+            Some(false) => left.temporary += 1,
+            None => {}
+        }
     }
     Ok(report)
+}
+
+/// Keeps everybody from recording and from removing, as far as that can be had without making anything. One
+/// that may only be read is not changed by anybody else either.
+fn hold_what_is_there(store: &Store) -> (Option<File>, Option<Generation>) {
+    let other = File::options().read(true).write(true).open(store.path().join("gc.lock")).ok();
+    let other = other.filter(|file| lock::exclusive(file, PATIENCE).is_ok());
+    (other, Generation::exclusive_within(store, PATIENCE).ok())
 }
 
 /// Keeps everybody from recording and from removing.

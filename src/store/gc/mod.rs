@@ -29,6 +29,7 @@ use std::time::{Duration, Instant};
 use super::generation::Generation;
 use super::index::Index;
 use super::location::Trouble;
+use super::lock::Tried;
 use super::outcome::OutcomeId;
 use super::usage::Usage;
 use super::{Store, clear, lock};
@@ -36,7 +37,7 @@ use crate::action::digest::Digest;
 use crate::action::identity::Timestamp;
 use crate::action::key::ActionKey;
 use crate::fault;
-use retention::{Chosen, Limits, choose};
+use retention::{Chosen, Limits, MostEntries, choose};
 pub(super) use sweep::{Leftover, abandoned};
 
 /// How long `memo gc` waits for another one.
@@ -91,6 +92,14 @@ impl Plan {
         total = total.saturating_sub(idle.iter().map(|(_, bytes)| bytes).sum());
         let candidates = if total > limits.most { index.candidates(most)? } else { Vec::new() };
         Ok(Self { idle, chosen: choose(candidates, total, now, limits), leftovers: Vec::new() })
+    }
+
+    /// Plans for some of what is too much in a group.
+    fn for_group(index: &mut Index<'_>, group: MostEntries<'_>) -> Result<Self, Trouble> {
+        let gone = index.beyond(&group, BATCH)?;
+        let (_, blobs) = index.weigh_with_blobs(&gone)?;
+        let gone = gone.into_iter().map(|(key, outcome)| (key, Some(outcome))).collect();
+        Ok(Self { chosen: Chosen { gone, blobs, ..Chosen::default() }, ..Self::default() })
     }
 
     fn weigh(&self) -> Went {
@@ -204,12 +213,13 @@ pub fn foretell(store: &Store, now: Timestamp, limits: Limits) -> Result<Went, T
     Ok(plan.weigh())
 }
 
-/// Looks after the store when a run was recorded, if that is due, for some milliseconds.
-pub fn after_commit(store: &Store, now: Timestamp, limits: Limits) {
-    if is_due(store, limits) {
+/// Looks after the store when a run was recorded, if that is due, for some milliseconds. With a bound on the
+/// entries of a group it always is.
+pub fn after_commit(store: &Store, now: Timestamp, limits: Limits, group: Option<MostEntries<'_>>) {
+    if group.is_some() || is_due(store, limits) {
         let (begun, limit) = (Instant::now(), fault::limit("gc.time", TIME));
         // Whatever goes wrong here is the next one's to try.
-        let _ = a_little(store, now, limits, &|| begun.elapsed() < limit);
+        let _ = a_little(store, now, limits, group, &|| begun.elapsed() < limit);
     }
 }
 
@@ -221,9 +231,16 @@ fn is_due(store: &Store, limits: Limits) -> bool {
 }
 
 /// Does what there is time for. Returns whether that was all.
-fn a_little(store: &Store, now: Timestamp, limits: Limits, left: &dyn Fn() -> bool) -> Result<bool, Trouble> {
+fn a_little(
+    store: &Store,
+    now: Timestamp,
+    limits: Limits,
+    group: Option<MostEntries<'_>>,
+    left: &dyn Fn() -> bool,
+) -> Result<bool, Trouble> {
     let file = lock_file(store)?;
-    if file.try_lock().is_err() {
+    // Where there are no locks, SQLite's transactions keep two of them apart.
+    if !matches!(lock::try_exclusive(&file), Ok(Tried::Locked | Tried::NoLocks)) {
         return Ok(false);
     }
     fault::point("gc.locked");
@@ -236,6 +253,14 @@ fn a_little(store: &Store, now: Timestamp, limits: Limits, left: &dyn Fn() -> bo
         index.begin()?;
         finished = index.fold_journals(left)?;
         fault::point("gc.folded");
+        while let Some(group) = group.filter(|_| finished && left()) {
+            let plan = Plan::for_group(&mut index, group)?;
+            if plan.chosen.gone.is_empty() {
+                break;
+            }
+            remove_entries(&plan.by_key(), &mut index, store)?;
+            plan.remove_blobs(&mut index, store)?;
+        }
         let mut limits = limits;
         while finished && left() {
             let plan = Plan::make(&mut index, store, now, limits, BATCH)?;

@@ -17,6 +17,15 @@ pub struct Limits {
     pub target: u64,
 }
 
+/// How many entries a group may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MostEntries<'a> {
+    /// The group.
+    pub group: &'a str,
+    /// Beyond so many, those used the longest ago go.
+    pub entries: u64,
+}
+
 impl Limits {
     /// Returns the limits of a store of so many bytes: what goes, goes down to a tenth below, so that not
     /// every run has to look again.

@@ -10,6 +10,7 @@ use crate::action::key::ActionKey;
 use crate::store::index::Index;
 use crate::store::lease::Lease;
 use crate::store::location::Trouble;
+use crate::store::restores::Restores;
 use crate::store::temporary::maker;
 use crate::store::{Store, blocks_on_disk, clear};
 use crate::sys::file::is_absent;
@@ -38,19 +39,40 @@ pub struct Leftover {
     pub(crate) bytes: u64,
     /// When it was last written to or wanted.
     modified: i64,
-    pub(crate) is_lease: bool,
+    kind: Kind,
+}
+
+/// What kind of file it is, which decides how it goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    File,
+    Lease,
+    /// The lock of a place at which outputs are put back.
+    Restore,
 }
 
 impl Leftover {
+    /// Returns whether it was left by a run and not by a restore, and if so, whether it is a lease.
+    pub(crate) fn of_run(&self) -> Option<bool> {
+        match self.kind {
+            Kind::File => Some(false),
+            Kind::Lease => Some(true),
+            Kind::Restore => None,
+        }
+    }
+
     /// Removes it, if it is as it was found.
     ///
     /// # Errors
     /// [`Trouble`] when the system will not.
     pub(crate) fn remove(&self) -> Result<(), Trouble> {
-        if self.is_lease {
-            return Lease::remove_abandoned(&self.path)
-                .map(|_| ())
-                .map_err(|error| Trouble::io("remove", &self.path, error));
+        let removed = match self.kind {
+            Kind::File => None,
+            Kind::Lease => Some(Lease::remove_abandoned(&self.path).map(|_| ())),
+            Kind::Restore => Some(Restores::remove_abandoned(&self.path)),
+        };
+        if let Some(removed) = removed {
+            return removed.map_err(|error| Trouble::io("remove", &self.path, error));
         }
         // Somebody may have come to want it.
         match Identity::of_entry(&self.path) {
@@ -99,7 +121,7 @@ pub(super) fn find(
     Ok(leftovers)
 }
 
-/// Returns what killed processes have left: temporary files and leases.
+/// Returns what killed processes have left: temporary files, leases and locks of restores.
 pub(in crate::store) fn abandoned(store: &Store, now: Timestamp) -> Result<Vec<Leftover>, Trouble> {
     let mut leftovers = Vec::new();
     for (file, metadata) in files(&store.path().join("tmp"))? {
@@ -113,7 +135,13 @@ pub(in crate::store) fn abandoned(store: &Store, now: Timestamp) -> Result<Vec<L
     for (file, metadata) in files(&store.path().join("leases"))? {
         let is_ours = file.file_name().to_str().is_some_and(|name| ActionKey::from_hex(name).is_some());
         if is_ours && Lease::is_abandoned(&file.path()) {
-            leftovers.push(Leftover { is_lease: true, ..leftover(&file, &metadata) });
+            leftovers.push(Leftover { kind: Kind::Lease, ..leftover(&file, &metadata) });
+        }
+    }
+    for (file, metadata) in files(&store.path().join("restores"))? {
+        let is_ours = file.file_name().to_str().is_some_and(|name| Digest::from_hex(name).is_some());
+        if is_ours && Restores::is_abandoned(&file.path(), |metadata| is_older(metadata, now, GRACE)) {
+            leftovers.push(Leftover { kind: Kind::Restore, ..leftover(&file, &metadata) });
         }
     }
     Ok(leftovers)
@@ -121,7 +149,7 @@ pub(in crate::store) fn abandoned(store: &Store, now: Timestamp) -> Result<Vec<L
 
 fn leftover(file: &DirEntry, metadata: &Metadata) -> Leftover {
     let modified = Identity::from(metadata).mtime;
-    Leftover { path: file.path(), bytes: blocks_on_disk(metadata), modified, is_lease: false }
+    Leftover { path: file.path(), bytes: blocks_on_disk(metadata), modified, kind: Kind::File }
 }
 
 /// Returns the regular files of a directory.

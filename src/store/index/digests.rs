@@ -48,8 +48,11 @@ impl Digests {
     }
 
     fn write(&self, learned: &[(Identity, Digest)]) -> Result<(), Fault> {
-        let mut connection = schema::open(&self.path)?;
-        connection.busy_timeout(Duration::ZERO)?;
+        let store = self.path.parent().unwrap_or(&self.path);
+        if crate::store::format(store)? != Some(crate::store::FORMAT) {
+            return Err(Fault::Newer);
+        }
+        let mut connection = schema::open_within(&self.path, Duration::ZERO)?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let last: i64 =
             transaction.query_row("SELECT coalesce(max(number), 0) FROM digests", [], |row| row.get(0))?;

@@ -264,8 +264,8 @@ fn insert(
     connection
         .prepare_cached(
             "INSERT INTO entries (key, outcome, recorded, ttl, expires, duration, exit, bytes, disk, shown,
-                 apart, gone, used)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 0, ?3)",
+                 apart, gone, used, grp)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 0, ?3, ?12)",
         )?
         .execute(params![
             key.as_bytes(),
@@ -279,6 +279,7 @@ fn insert(
             if entry.body.is_none() { disk(&store.outcome_path(&entry.id)).unwrap_or(0) } else { 0 },
             shown.into_bytes(),
             entry.body.is_none(),
+            outcome.shown.group,
         ])?;
     let number = connection.last_insert_rowid();
     for (digest, length) in outcome.blobs() {

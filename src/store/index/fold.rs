@@ -59,7 +59,7 @@ pub(super) fn bring_up(
     }
     let mut seen = HashSet::new();
     for shard in shards::changed(&transaction, store, now)? {
-        shards::take_in(&transaction, store, &shard, &mut seen)?;
+        shards::take_in(&transaction, store, &shard, &mut seen, &|| true)?;
     }
     for record in records.iter().filter(|record| record.event == Event::Commit) {
         if seen.insert(record.key) {
@@ -149,11 +149,10 @@ pub(super) fn directories(
     changed.sort_by_key(|shard| shard.young);
     let mut in_time = changed.len();
     for (place, shard) in changed.iter().enumerate() {
-        if !left() {
+        if !left() || !shards::take_in(&transaction, store, shard, &mut seen, left)? {
             in_time = place;
             break;
         }
-        shards::take_in(&transaction, store, shard, &mut seen)?;
     }
     let whole = changed[in_time..].iter().all(|shard| shard.young);
     if whole {
@@ -226,11 +225,11 @@ pub(super) fn take_away(connection: &Connection, store: &Store) -> Result<(), Fa
     Ok(())
 }
 
-/// Reads a journal; `None` when it is not there.
+/// Reads a journal; `None` when it is not there, or something else is in its place.
 fn read(path: &std::path::Path) -> Result<Option<Vec<u8>>, Fault> {
     match std::fs::read(path) {
         Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if is_absent(&error) => Ok(None),
+        Err(error) if is_absent(&error) || error.kind() == std::io::ErrorKind::IsADirectory => Ok(None),
         Err(error) => Err(Trouble::io("read", path, error).into()),
     }
 }

@@ -40,11 +40,12 @@ mod shards;
 pub(crate) mod tests;
 
 use std::path::Path;
+use std::time::Duration;
 
 use rusqlite::Connection;
 
 use super::Store;
-use super::gc::retention::Candidate;
+use super::gc::retention::{Candidate, MostEntries};
 use super::location::Trouble;
 use super::outcome::OutcomeId;
 use super::usage::Usage;
@@ -131,6 +132,11 @@ impl<'a> Index<'a> {
             Err(_) => {}
         }
         Self::in_memory(store, Some(&path), now).map_err(|fault| trouble(store, fault))
+    }
+
+    /// Returns a copy of the index in memory, brought up to the files: on disk nothing changes.
+    pub(super) fn to_look_at(store: &'a Store, now: Timestamp) -> Result<Self, Trouble> {
+        Self::in_memory(store, Some(&path(store)), now).map_err(|fault| trouble(store, fault))
     }
 
     /// Returns an index in memory, built from the store's files alone.
@@ -224,12 +230,13 @@ impl<'a> Index<'a> {
     pub(super) fn open_as_it_is(store: &'a Store, now: Timestamp) -> Result<Self, Trouble> {
         let path = path(store);
         let before = schema::identity(&path);
-        let opened = match schema::open(&path) {
-            Err(Fault::Damaged(_)) if schema::discard(&path, before).is_ok() => schema::open(&path),
+        let opened = match schema::open_within(&path, Duration::ZERO) {
+            Err(Fault::Damaged(_)) if schema::discard(&path, before).is_ok() => {
+                schema::open_within(&path, Duration::ZERO)
+            }
             opened => opened,
         };
         let connection = opened.map_err(|fault| trouble(store, fault))?;
-        connection.busy_timeout(std::time::Duration::ZERO).map_err(|error| trouble(store, error.into()))?;
         Ok(Self { store, now, connection, file: schema::identity(&path) })
     }
 
@@ -295,6 +302,16 @@ impl<'a> Index<'a> {
     pub(super) fn candidates(&mut self, most: u32) -> Result<Vec<Candidate>, Trouble> {
         let now = self.now;
         self.ask(|connection| retain::candidates(connection, now, most))
+    }
+
+    /// Returns what is too much in a group, at most `batch` of it in the order in which it goes.
+    pub(super) fn beyond(
+        &mut self,
+        most: &MostEntries<'_>,
+        batch: u32,
+    ) -> Result<Vec<(ActionKey, OutcomeId)>, Trouble> {
+        let now = self.now;
+        self.ask(|connection| retain::beyond(connection, now, most.group, most.entries, batch))
     }
 
     /// Returns the blobs that no entry needs and that are still there, with what they take on disk.

@@ -64,6 +64,32 @@ pub(super) fn candidates(
     Ok(candidates)
 }
 
+/// Returns what is too much in a group that may have so many entries, at most `batch` of it: what expired first,
+/// then what was used the longest ago. Of those used at one time the one taken in last stays.
+pub(super) fn beyond(
+    connection: &Connection,
+    now: Timestamp,
+    group: &str,
+    most: u64,
+    batch: u32,
+) -> Result<Vec<(ActionKey, OutcomeId)>, Fault> {
+    let count: i64 = connection
+        .prepare_cached("SELECT count(*) FROM entries WHERE grp = ?1")?
+        .query_row([group], |row| row.get(0))?;
+    let excess = unsigned(count).saturating_sub(most).min(batch.into());
+    if excess == 0 {
+        return Ok(Vec::new());
+    }
+    let mut statement = connection.prepare_cached(
+        "SELECT key, outcome FROM entries WHERE grp = ?1
+         ORDER BY coalesce(expires <= ?2, 0) DESC, min(used, ?2), number LIMIT ?3",
+    )?;
+    let rows = statement.query_map(params![group, now.0, excess.cast_signed()], |row| {
+        Ok((ActionKey::from_bytes(row.get(0)?), OutcomeId(Digest::from_bytes(row.get(1)?))))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 fn blobs(connection: &Connection, entry: i64) -> Result<Vec<(Digest, Shared)>, Fault> {
     let mut statement = connection.prepare_cached(
         "SELECT b.digest, b.disk, b.uses FROM uses u JOIN blobs b USING (digest) WHERE u.entry = ?1",

@@ -12,11 +12,12 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use super::Fault;
 use crate::store::lock;
 use crate::sys::file::is_absent;
+use crate::sys::lock::has_record_locks;
 
 /// `memo` in ASCII.
 const APPLICATION: i64 = 0x6d65_6d6f;
 /// The number of the schema. An index with a lower one is thrown away.
-const VERSION: i64 = 4;
+const VERSION: i64 = 5;
 /// How long another process's transaction is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -46,12 +47,13 @@ CREATE TABLE entries (
     key BLOB NOT NULL, outcome BLOB NOT NULL,
     recorded INTEGER NOT NULL, ttl INTEGER, expires INTEGER, duration INTEGER NOT NULL, exit INTEGER NOT NULL,
     bytes INTEGER NOT NULL, disk INTEGER NOT NULL, shown BLOB NOT NULL,
-    apart INTEGER NOT NULL, gone INTEGER NOT NULL,
+    apart INTEGER NOT NULL, gone INTEGER NOT NULL, grp TEXT NOT NULL,
     used INTEGER NOT NULL, hits INTEGER NOT NULL DEFAULT 0, saved INTEGER NOT NULL DEFAULT 0,
     UNIQUE (key, outcome)
 ) STRICT;
 CREATE INDEX entries_outcome ON entries (outcome);
 CREATE INDEX entries_used ON entries (used, key, outcome);
+CREATE INDEX entries_grp ON entries (grp, used, number);
 CREATE INDEX entries_expires ON entries (expires, key, outcome) WHERE expires IS NOT NULL;
 CREATE TABLE blobs (
     digest BLOB PRIMARY KEY, length INTEGER NOT NULL, uses INTEGER NOT NULL DEFAULT 0, gone INTEGER NOT NULL,
@@ -119,15 +121,28 @@ END;
 /// The tables of [`TABLES`], as they are copied.
 const NAMES: [&str; 7] = ["meta", "shards", "manifests", "entries", "blobs", "uses", "digests"];
 
+/// Returns how long another process's transaction is waited for: not at all where the file system has no locks of
+/// the kind that SQLite takes, which SQLite cannot tell from one that is held.
+fn patience(path: &Path) -> Duration {
+    // Another file than the index: closing it would drop the locks that SQLite has on that (fcntl(2)).
+    let probe = File::open(path.with_file_name("generation"));
+    if probe.is_ok_and(|file| !has_record_locks(&file)) { Duration::ZERO } else { PATIENCE }
+}
+
 /// Opens an index file and makes its tables if there are none.
 pub(super) fn open(path: &Path) -> Result<Connection, Fault> {
+    open_within(path, patience(path))
+}
+
+/// As [`open`], waiting up to `patience` for other processes.
+pub(super) fn open_within(path: &Path, patience: Duration) -> Result<Connection, Fault> {
     let flags =
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     // SQLite would let the user's mask decide; what it keeps beside the file gets the file's mode. If this
     // fails, so does what follows.
     let _ = File::options().write(true).create_new(true).mode(0o600).open(path);
     let mut connection = Connection::open_with_flags(path, flags)?;
-    configure(&connection)?;
+    configure(&connection, patience)?;
     if is_empty(&connection)? {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         // Another process may have been faster.
@@ -161,7 +176,7 @@ pub(super) fn examine(path: &Path) -> Result<(), Fault> {
         return Err(Fault::Damaged("it is no regular file".to_owned()));
     }
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    connection.busy_timeout(PATIENCE)?;
+    connection.busy_timeout(patience(path))?;
     if is_empty(&connection)? {
         return Ok(());
     }
@@ -173,7 +188,7 @@ pub(super) fn examine(path: &Path) -> Result<(), Fault> {
 /// Makes an index in memory, with all that an index file holds where that can be read.
 pub(super) fn in_memory(copied: Option<&Path>) -> Result<Connection, Fault> {
     let mut connection = Connection::open_in_memory()?;
-    configure(&connection)?;
+    configure(&connection, copied.map_or(Duration::ZERO, patience))?;
     connection.execute_batch(&[TABLES, COUNTERS].concat())?;
     if let Some(path) = copied
         && connection.execute("ATTACH ?1 AS disk", [uri(path)]).is_ok()
@@ -222,7 +237,7 @@ pub(super) fn identity(path: &Path) -> Option<(u64, u64)> {
 /// Removes an index file with what SQLite keeps beside it, if it is still the one with this identity: another
 /// process may have made a new one meanwhile. No connection of this process may be open on it.
 pub(super) fn discard(path: &Path, which: Option<(u64, u64)>) -> io::Result<()> {
-    let file = match File::open(path) {
+    let file = match File::options().read(true).write(true).open(path) {
         Ok(file) => file,
         Err(error) if is_absent(&error) => return Ok(()),
         Err(error) => return Err(error),
@@ -244,8 +259,8 @@ pub(super) fn discard(path: &Path, which: Option<(u64, u64)>) -> io::Result<()> 
     std::fs::remove_file(path)
 }
 
-fn configure(connection: &Connection) -> Result<(), Fault> {
-    connection.busy_timeout(PATIENCE)?;
+fn configure(connection: &Connection, patience: Duration) -> Result<(), Fault> {
+    connection.busy_timeout(patience)?;
     connection.execute_batch(
         "PRAGMA journal_mode = TRUNCATE; PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY;
          PRAGMA trusted_schema = OFF;",

@@ -67,16 +67,22 @@ pub(super) fn changed(connection: &Connection, store: &Store, now: Timestamp) ->
     Ok(changed)
 }
 
-/// Takes in what a directory holds now. The keys of manifests that were read are added to `read`.
+/// After how many manifests is looked whether there is time left; so many take some 0.5 ms.
+const LOOK_AT_THE_CLOCK: usize = 32;
+
+/// Takes in what a directory holds now, while there is time for it; returns whether that was all. What was read
+/// then need not be read again. The keys of manifests that were read are added to `read`.
 pub(super) fn take_in(
     connection: &Connection,
     store: &Store,
     shard: &Shard,
     read: &mut HashSet<ActionKey>,
-) -> Result<(), Fault> {
+    left: &dyn Fn() -> bool,
+) -> Result<bool, Fault> {
     let names = names(&shard.path, shard.number)?;
     match shard.tree {
-        Tree::Manifests => manifests(connection, store, shard, names, read)?,
+        Tree::Manifests if !manifests(connection, store, shard, &names, read, left)? => return Ok(false),
+        Tree::Manifests => {}
         Tree::Outcomes => entries::outcomes_are(connection, store, shard.number, &names)?,
         Tree::Blobs => entries::blobs_are(connection, store, shard.number, &names)?,
     }
@@ -86,7 +92,7 @@ pub(super) fn take_in(
         shard.identity,
         shard.settled
     ])?;
-    Ok(())
+    Ok(true)
 }
 
 /// Makes the index look at every directory again.
@@ -125,9 +131,11 @@ fn manifests(
     connection: &Connection,
     store: &Store,
     shard: &Shard,
-    names: HashSet<Digest>,
+    names: &HashSet<Digest>,
     read: &mut HashSet<ActionKey>,
-) -> Result<(), Fault> {
+    left: &dyn Fn() -> bool,
+) -> Result<bool, Fault> {
+    let mut since = 0;
     let (first, last) = column::digests_of(shard.number);
     let mut known: HashMap<[u8; Digest::LENGTH], Vec<u8>> = connection
         .prepare_cached("SELECT key, identity FROM manifests WHERE key BETWEEN ?1 AND ?2")?
@@ -138,6 +146,13 @@ fn manifests(
         let known = known.remove(name.as_bytes());
         let present = Identity::of_entry(&store.manifest_path(&key)).ok();
         if known.is_none() || present.as_ref().map(column::identity) != known {
+            if since == LOOK_AT_THE_CLOCK {
+                since = 0;
+                if !left() {
+                    return Ok(false);
+                }
+            }
+            since += 1;
             entries::read_manifest(connection, store, &key)?;
             read.insert(key);
         }
@@ -145,5 +160,5 @@ fn manifests(
     for key in known.into_keys() {
         entries::read_manifest(connection, store, &ActionKey::from_bytes(key))?;
     }
-    Ok(())
+    Ok(true)
 }

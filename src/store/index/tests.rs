@@ -384,8 +384,12 @@ fn a_beginning_of_several_names_is_ambiguous() {
     let mut bytes = *other.as_bytes();
     bytes[31] = 2;
     other = ActionKey::from_bytes(bytes);
-    let commit =
-        crate::store::Commit { outcome: outcome(&["b"], 2), observations: Vec::new(), transcript: None };
+    let commit = crate::store::Commit {
+        outcome: outcome(&["b"], 2),
+        observations: Vec::new(),
+        undeclared: false,
+        transcript: None,
+    };
     fixture.store.commit(&other, commit, None, 0, NOW).unwrap();
     let mut index = open(&fixture);
     assert!(matches!(index.find("0101").unwrap(), Named::Ambiguous(rows) if rows.len() == 2));
