@@ -247,7 +247,8 @@ fn show(args: &RunArgs, config: &Config, environment: &Environment) -> Show {
 }
 
 /// What a program goes by that has a terminal, besides the terminal: what it is, and whether colours are wanted.
-const OF_A_TERMINAL: [&str; 6] = ["TERM", "COLORTERM", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "FORCE_COLOR"];
+const OF_A_TERMINAL: [&str; 6] =
+    ["TERM", "COLORTERM", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "FORCE_COLOR"];
 /// The size of a terminal where there is none to be like: that of the DEC VT100, which all else takes for granted too.
 const USUAL_SIZE: Size = Size { columns: 80, rows: 24 };
 

@@ -436,9 +436,7 @@ impl Running {
                 continue;
             }
             if ready == 0 && !grace {
-                if let Some(line) = &mut self.line {
-                    line.tick();
-                }
+                self.show();
                 continue;
             }
             if grace {
@@ -500,7 +498,7 @@ impl Running {
             }
             // A stream that never pauses keeps poll from running out of time.
             if self.line.is_some() && self.may_show(false) {
-                self.line.iter_mut().for_each(Line::tick);
+                self.show();
             }
         }
         Ok(())
@@ -510,6 +508,13 @@ impl Running {
     /// into what the user does not take.
     fn may_show(&self, pending: bool) -> bool {
         self.ended.is_none() && self.signalled.is_none() && !pending && !self.is_interactive()
+    }
+
+    fn show(&mut self) {
+        let asks = || self.person.is_some() && process::reads_stdin(self.command);
+        if let Some(line) = &mut self.line {
+            line.tick_unless(asks);
+        }
     }
 
     fn is_interactive(&self) -> bool {

@@ -7,6 +7,7 @@
 //!
 //! # When there is none
 //! * The command's own last line is not finished, or it wrote something within the last half second.
+//! * The command waits for what a person types.
 //! * Somebody has set the terminal up (a password, an editor, a pager behind a pipe), or memo is in the
 //!   background.
 //! * memo was started by something of its own job: make, a script. Several of them at a time would
@@ -133,26 +134,29 @@ impl Line {
 
     /// Draws the line if it is time and the terminal is free for it.
     pub fn tick(&mut self) {
+        self.tick_unless(|| false);
+    }
+
+    /// Draws the line if it is time, the terminal is free for it, and what it shows does not wait for a person: only
+    /// then is `asks` asked.
+    pub fn tick_unless(&mut self, asks: impl FnOnce() -> bool) {
         let now = Instant::now();
         if now < self.next {
             return;
         }
         self.next = now + self.interval;
-        if !self.at_start {
-            return;
-        }
-        if !self.is_free() {
-            // Whoever has the terminal now has written over the line, or is about to.
-            self.drawn = None;
+        // A line that is there stays until the command writes: who has set the terminal up since may have
+        // written a question behind it.
+        if !self.at_start || !self.is_free() || asks() {
             return;
         }
         let width = terminal::width(standard(2)).unwrap_or(80);
         let frame = self.frame.get_or_insert_with(Frame::new);
         let text = frame.draw(&self.doing, now - self.began, self.moved, width);
         let line = [b"\r", text.as_bytes(), b"\x1b[K"].concat();
-        if self.drawn.is_none() {
-            self.drawn = Some(Erasing::arm(self.outlet.raw(), self.terminal));
-        }
+        // Each time: a stop uses it up.
+        self.drawn = None;
+        self.drawn = Some(Erasing::arm(self.outlet.raw(), self.terminal));
         // A terminal that takes nothing (Ctrl-S) shows nothing either.
         let _ = self.outlet.write(&line);
         fault::point("progress.drawn");
@@ -183,7 +187,7 @@ impl Line {
 
     /// Takes the line away; it is drawn again when it is due.
     pub fn clear(&mut self) {
-        if self.drawn.take().is_some() && (!self.terminal || self.is_free()) {
+        if self.drawn.take().is_some() && (!self.terminal || terminal::is_in_foreground(standard(2))) {
             let _ = self.outlet.write(b"\r\x1b[K");
         }
     }

@@ -27,7 +27,9 @@ pub(super) enum Shape {
 pub(super) fn of(doing: &Doing, elapsed: Duration, moved: u64) -> (Shape, String) {
     let so_far = shown(elapsed);
     match doing {
-        Doing::Running { command, expected: None } => (Shape::Spinner, format!("{so_far}  {}", short(command))),
+        Doing::Running { command, expected: None } => {
+            (Shape::Spinner, format!("{so_far}  {}", short(command)))
+        }
         Doing::Running { command, expected: Some(expected) } => {
             let (shape, before) = if elapsed < *expected {
                 let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);

@@ -239,6 +239,14 @@ pub fn wait(pid: i32, how: Wait) -> io::Result<Option<Ended>> {
     }
 }
 
+/// Returns whether a process of ours waits in read(2) for its stdin, as far as the kernel tells (proc(5),
+/// `/proc/PID/syscall`).
+pub fn reads_stdin(pid: i32) -> bool {
+    let Ok(now) = std::fs::read_to_string(format!("/proc/{pid}/syscall")) else { return false };
+    let mut words = now.split(' ');
+    words.next().and_then(|number| number.parse().ok()) == Some(libc::SYS_read) && words.next() == Some("0x0")
+}
+
 /// Returns whether a child has been stopped since this was asked last.
 pub fn was_stopped(pid: i32) -> bool {
     let Some(pid) = rustix::process::Pid::from_raw(pid) else { return false };

@@ -1,5 +1,7 @@
 //! The line that shows how far a run is: what somebody at a terminal sees of it, and that nobody else does.
 
+use std::process::Stdio;
+
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::outside::{Terminal, eventually};
@@ -36,7 +38,8 @@ fn somebody_at_a_terminal_sees_a_line_that_goes() {
     assert!(shown.ends_with(&format!("{CLEAR}two\r\n")), "{shown:?}");
     assert_eq!(terminal.end().0, "");
     // Never on a hit, and never in what is stored.
-    let (shown, _) = Terminal::run(&sandbox, "exec memo --no-auto puppet print one , waitfifo go , print two").end();
+    let (shown, _) =
+        Terminal::run(&sandbox, "exec memo --no-auto puppet print one , waitfifo go , print two").end();
     assert_eq!(shown, "one\ntwo\n");
 }
 
@@ -73,6 +76,19 @@ fn nothing_is_drawn_into_a_line_that_the_command_has_begun() {
     assert_eq!(shown, "rest\r\n");
     terminal.until("puppet bytes");
     go(&sandbox, "go");
+    terminal.end();
+}
+
+#[test]
+fn a_line_goes_also_after_somebody_has_set_the_terminal_up() {
+    let sandbox = waiting();
+    sandbox.fifo("go");
+    let line = "exec memo --no-auto sh -c 'puppet waitfifo go; stty -icanon </dev/tty; echo out'";
+    let terminal = Terminal::run(&sandbox, line);
+    terminal.until("echo out\x1b[K");
+    go(&sandbox, "go");
+    let shown = terminal.until("out\r\n");
+    assert!(shown.ends_with(&format!("{CLEAR}out\r\n")), "{shown:?}");
     terminal.end();
 }
 
@@ -129,6 +145,27 @@ fn nobody_else_sees_anything() {
 }
 
 #[test]
+fn whoever_waits_for_an_answer_is_known() {
+    let sandbox = Sandbox::new();
+    sandbox.fifo("go");
+    let mut child =
+        sandbox.command("puppet").args(["waitfifo", "go", "readline"]).stdin(Stdio::piped()).spawn().unwrap();
+    let pid = child.id() as i32;
+    go(&sandbox, "go");
+    eventually("it reads stdin", || memo::sys::process::reads_stdin(pid));
+    drop(child.stdin.take());
+    child.wait().unwrap();
+    // Reading something else, and being no more.
+    let mut child = sandbox.command("puppet").args(["waitfifo", "go"]).stdin(Stdio::piped()).spawn().unwrap();
+    let opens = || std::fs::read_to_string(format!("/proc/{}/wchan", child.id())).is_ok();
+    eventually("it is there", opens);
+    assert!(!memo::sys::process::reads_stdin(child.id() as i32));
+    go(&sandbox, "go");
+    child.wait().unwrap();
+    assert!(!memo::sys::process::reads_stdin(pid));
+}
+
+#[test]
 fn always_is_wherever_stderr_goes() {
     let sandbox = waiting();
     sandbox.fifo("hold");
@@ -173,7 +210,8 @@ fn a_waiter_says_for_whom_it_waits_and_goes_quietly() {
     sandbox.fifo("hold");
     let mut first = sandbox.start("exec memo --no-auto puppet print ready , waitfifo hold");
     crate::outside::read_until(first.stdout.as_ref().unwrap(), "ready\n");
-    let terminal = Terminal::run(&sandbox, "exec memo --no-auto puppet print ready , waitfifo hold </dev/null");
+    let terminal =
+        Terminal::run(&sandbox, "exec memo --no-auto puppet print ready , waitfifo hold </dev/null");
     terminal.until(&format!("waiting for the same command, pid {}, ", first.id()));
     let waiter = Pid::from_raw(terminal.id() as i32).unwrap();
     kill_process(waiter, Signal::TERM).unwrap();
@@ -190,8 +228,10 @@ fn a_narrow_terminal_gets_a_short_line() {
     let sandbox = waiting();
     sandbox.fifo("go");
     let long = "x".repeat(100);
-    let terminal =
-        Terminal::run(&sandbox, format!("stty cols 30; exec memo --no-auto puppet print {long} , waitfifo go"));
+    let terminal = Terminal::run(
+        &sandbox,
+        format!("stty cols 30; exec memo --no-auto puppet print {long} , waitfifo go"),
+    );
     terminal.until(&format!("{long}\r\n"));
     let shown = terminal.until("\x1b[K");
     let line = shown.trim_start_matches('\r').trim_end_matches("\x1b[K");

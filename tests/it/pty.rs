@@ -44,7 +44,8 @@ fn the_terminal_is_in_the_key() {
     let mut sandbox = Sandbox::new();
     sandbox.set("TERM", "xterm");
     let call = |before: &str| {
-        let (shown, _) = Terminal::run(&sandbox, format!("{before}; exec memo -v --pty always stty size")).end();
+        let (shown, _) =
+            Terminal::run(&sandbox, format!("{before}; exec memo -v --pty always stty size")).end();
         shown.replace("memo: miss: ", "").replace("never-seen\n", "ran ").replace('\n', "")
     };
     assert_eq!(call("stty cols 100 rows 30"), "ran 30 100");
@@ -74,7 +75,8 @@ fn it_ends_as_the_command_does() {
 #[test]
 fn a_reader_that_goes_ends_it() {
     let sandbox = Sandbox::new();
-    let mut line = crate::outside::patient(&sandbox, "memo --pty always yes | head -1; echo ${PIPESTATUS[0]}");
+    let mut line =
+        crate::outside::patient(&sandbox, "memo --pty always yes | head -1; echo ${PIPESTATUS[0]}");
     let output = line.output().unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stdout), "y\r\n141\n");
     assert_eq!(sandbox.manifests(), 0);
@@ -83,7 +85,10 @@ fn a_reader_that_goes_ends_it() {
 #[test]
 fn keys_reach_the_command_and_the_terminal_comes_back() {
     let sandbox = Sandbox::new();
-    let terminal = Terminal::run(&sandbox, "stty -a >before; memo -v --pty always sh -c 'echo ready; cat'; stty -a >after");
+    let terminal = Terminal::run(
+        &sandbox,
+        "stty -a >before; memo -v --pty always sh -c 'echo ready; cat'; stty -a >after",
+    );
     terminal.until("ready\r\n");
     terminal.types("line\n");
     terminal.until("line\r\nline\r\n");
@@ -127,7 +132,8 @@ fn an_interrupt_reaches_the_command_once() {
 #[test]
 fn a_signal_to_memo_reaches_the_command_and_the_terminal_comes_back() {
     let sandbox = Sandbox::new();
-    let line = "stty -a >before; memo --pty always bash -c 'echo $PPID >leader; echo ready; read x'; stty -a >after";
+    let line =
+        "stty -a >before; memo --pty always bash -c 'echo $PPID >leader; echo ready; read x'; stty -a >after";
     for signal in [Signal::TERM, Signal::HUP] {
         let terminal = Terminal::run(&sandbox, line);
         terminal.until("ready\r\n");
@@ -177,7 +183,8 @@ fn in_the_background_the_terminal_is_left_alone() {
     sandbox.fifo("go");
     let terminal = Terminal::shell(&sandbox);
     terminal.until("$ ");
-    terminal.types("memo --pty always sh -c 'puppet waitfifo go; echo do''ne' & stty -a | grep -o ' icanon'\n");
+    terminal
+        .types("memo --pty always sh -c 'puppet waitfifo go; echo do''ne' & stty -a | grep -o ' icanon'\n");
     terminal.until(" icanon\r\n");
     terminal.until("$ ");
     terminal.types("echo >go; wait; exit\n");
