@@ -68,9 +68,8 @@ cd "$work"
 say "fetching lua-src $LUA_SRC"
 # A workspace of its own, so that cargo does not look for one above.
 cargo init --quiet --vcs none --name sources fetched
-printf '\n[dependencies]\nlua-src = "=%s"\n\n[workspace]\n' "$LUA_SRC" >dependencies
 sed -i '/^\[dependencies\]/d' fetched/Cargo.toml
-cat dependencies >>fetched/Cargo.toml
+printf '\n[dependencies]\nlua-src = "=%s"\n\n[workspace]\n' "$LUA_SRC" >>fetched/Cargo.toml
 cargo vendor --quiet --manifest-path fetched/Cargo.toml vendored >/dev/null 2>&1 || die 'cargo cannot fetch lua-src'
 for side in counted ours theirs; do
     cp -r "vendored/lua-src/$LUA" "$side"
@@ -120,7 +119,9 @@ counts 'again' 0 :
 counts 'after `make clean`' 0 'make -s clean'
 counts 'after touching every file' 0 'touch -- *'
 dependents=$(cd counted && grep -l 'lopcodes\.h' -- *.d | wc -l)
-[ "$dependents" -gt 1 ] && [ "$dependents" -lt "$files" ] || die "lopcodes.h is in $dependents of $files"
+if [ "$dependents" -le 1 ] || [ "$dependents" -ge "$files" ]; then
+    die "lopcodes.h is in $dependents of $files"
+fi
 counts 'after changing `lopcodes.h`' "$dependents" 'echo "/* changed */" >>lopcodes.h'
 counts 'after changing it back' 0 'sed -i "\$d" lopcodes.h'
 counts 'after `make clean` then' 0 'make -s clean'

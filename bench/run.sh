@@ -259,6 +259,17 @@ judge '50 hits at once that left no record' 0 "$((50 - ($(wc -c <"$MEMO_DIR/jour
 "$at_once" 50 "$memo" sh -c 'echo >>counted; sleep 0.5; echo done'
 judge 'runs for 50 identical misses at once' 1 "$(wc -l <counted)" ''
 
+mkdir small
+(cd small && seq -w 100 | while read -r one; do
+    mkdir "$one"
+    seq -w 100 | while read -r other; do echo "$one $other" >"$one/$other"; done
+done)
+copying=(--no-auto -o tree cp -a small tree)
+must_hit "$work/trees" "${copying[@]}"
+row 'output directory of 10 000 small files put back : `cp -a`' 2.00 5 1 \
+    "$memo ${copying[*]}" "cp -a small copied" \
+    "$work/trees" "$work/trees" "rm -rf tree copied" "rm -rf tree copied"
+
 # --- Results ----------------------------------------------------------------------------------------
 
 model=$(sed -n 's/^model name[[:space:]]*: //p' /proc/cpuinfo | head -1)
