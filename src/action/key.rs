@@ -341,7 +341,7 @@ mod tests {
         for (number, key) in keys.iter().enumerate() {
             assert!(!keys[..number].contains(key), "{number}");
         }
-        assert_eq!(keys[1].to_string(), "be894943d63b9d86ae0b7d058a67370c814c4e005c765a6aed9c284081d69e72");
+        assert_eq!(keys[1].to_string(), "d103c78521da0f242bf2d2ec289618daf2da2a2daf6df06f561b16e76d73b76e");
     }
 
     #[test]

@@ -393,6 +393,8 @@ mod tests {
                 ("MEMO_MAX_ENTRIES", "30"),
                 ("MEMO_REFRESH_JOBS", "0"),
                 ("MEMO_RELOCATABLE", "true"),
+                ("MEMO_PROGRESS", "never"),
+                ("MEMO_PTY", "always"),
             ],
         );
         let expected = Config {

@@ -30,6 +30,8 @@ use crate::sys::{process, terminal};
 
 /// How long something takes before it is shown at all.
 const DELAY: Duration = Duration::from_millis(500);
+/// A terminal of fewer columns has no room for a line that says anything.
+const NARROWEST: usize = 20;
 /// How often the line is drawn anew.
 const INTERVAL: Duration = Duration::from_millis(100);
 
@@ -151,6 +153,9 @@ impl Line {
             return;
         }
         let width = terminal::width(standard(2)).unwrap_or(80);
+        if width < NARROWEST {
+            return;
+        }
         let frame = self.frame.get_or_insert_with(Frame::new);
         let text = frame.draw(&self.doing, now - self.began, self.moved, width);
         let line = [b"\r", text.as_bytes(), b"\x1b[K"].concat();

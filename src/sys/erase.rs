@@ -8,7 +8,7 @@ static LINE: AtomicI32 = AtomicI32::new(-1);
 /// Those a terminal sends, and those that end a process politely.
 const SIGNALS: [i32; 5] = [libc::SIGINT, libc::SIGQUIT, libc::SIGTSTP, libc::SIGTERM, libc::SIGHUP];
 
-/// As long as it lives, a signal of [`SIGNALS`] first clears the line the cursor is on, and then does what it
+/// As long as it lives, a signal of a terminal, and one that ends a process politely, first clears the line the cursor is on, and then does what it
 /// does anyway. A signal that is ignored or handled is left alone.
 #[derive(Debug)]
 pub struct Erasing(());
