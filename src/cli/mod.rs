@@ -34,7 +34,7 @@ use crate::error::{Error, Kind};
 use crate::store::Store;
 use crate::store::location::Trouble;
 use crate::sys::startup::Inherited;
-use crate::sys::{descriptor, process, terminal};
+use crate::sys::{descriptor, process, signal, terminal};
 use crate::ui::{Talk, Ui};
 use completions::CompletionsArgs;
 use run::{RunArgs, Surroundings};
@@ -139,6 +139,8 @@ fn complete(words: &[OsString]) -> Result<u8, Error> {
 
 /// Returns the arguments of a subcommand; `None` when help was asked for and given.
 fn subcommand<T: Args + FromArgMatches>(name: &'static str, words: &[OsString]) -> Result<Option<T>, Error> {
+    // What cannot be written to the store is an error there, and not the end of memo.
+    signal::ignore_file_limit();
     let command = T::augment_args(Command::new(name))
         .display_name(format!("memo {name}"))
         .bin_name(format!("memo {name}"));
