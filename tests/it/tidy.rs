@@ -135,7 +135,7 @@ const USES: [(&str, &[&str]); 13] = [
     ("exec", &["action", "fault", "progress", "sys"]),
     ("replay", &["action", "exec", "fault", "store", "sys"]),
     ("engine", &["action", "config", "error", "exec", "fault", "progress", "replay", "store", "sys", "ui"]),
-    ("cli", &["action", "config", "engine", "error", "exec", "progress", "store", "sys", "ui"]),
+    ("cli", &["action", "config", "engine", "error", "exec", "progress", "replay", "store", "sys", "ui"]),
     ("lib", &["cli", "engine", "sys"]),
 ];
 
