@@ -27,6 +27,8 @@ mod output;
 mod output_tree;
 mod outside;
 mod peers;
+mod progress;
+mod pty;
 mod race;
 mod readme;
 mod recipes;
