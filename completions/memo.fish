@@ -59,6 +59,7 @@ complete -c memo -n "__fish_memo_needs_command" -f -a "gc" -d 'Remove what is to
 complete -c memo -n "__fish_memo_needs_command" -f -a "doctor" -d 'Look for damage in the store'
 complete -c memo -n "__fish_memo_needs_command" -f -a "config" -d 'Print what is configured, and where each value comes from'
 complete -c memo -n "__fish_memo_needs_command" -f -a "completions" -d 'Print completions for a shell'
+complete -c memo -n "__fish_memo_needs_command" -f -a "help" -d 'Show what is in the key, or another topic, or a subcommand\'s help'
 complete -c memo -n "__fish_memo_using_subcommand run" -s i -l input -d 'Hash this file, glob or directory too' -r -F
 complete -c memo -n "__fish_memo_using_subcommand run" -s e -l env -d 'Hash this environment variable too' -r -f
 complete -c memo -n "__fish_memo_using_subcommand run" -s k -l key -d 'Hash this text too' -r -f
@@ -115,6 +116,7 @@ complete -c memo -n "__fish_memo_using_subcommand config" -l json -d 'One JSON o
 complete -c memo -n "__fish_memo_using_subcommand config" -l path -d 'Print where your own file is, whether it is there or not'
 complete -c memo -n "__fish_memo_using_subcommand config" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c memo -n "__fish_memo_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c memo -n "__fish_memo_using_subcommand help" -s h -l help -d 'Print help (see more with \'--help\')'
 
 # Options and subcommands are memo's; from the first other word on it is a command, completed as its own.
 function __fish_memo_command_line
@@ -135,5 +137,5 @@ function __fish_memo_command_line
     end
     complete --do-complete=(string join ' ' -- (string escape -- $argv) (commandline -ct) | string collect)
 end
-complete -c memo -x -n 'not __fish_memo_using_subcommand ls clear stats gc doctor config completions' -a '(__fish_memo_command_line)'
+complete -c memo -x -n 'not __fish_memo_using_subcommand ls clear stats gc doctor config completions help' -a '(__fish_memo_command_line)'
 complete -c memo -x -n '__fish_memo_using_subcommand completions' -a 'bash elvish fish powershell zsh'

@@ -9,6 +9,7 @@ pub mod completions;
 pub mod config;
 pub mod doctor;
 pub mod gc;
+pub mod help;
 pub mod json;
 pub mod ls;
 pub mod mistaken;
@@ -40,7 +41,7 @@ use completions::CompletionsArgs;
 use run::{RunArgs, Surroundings};
 
 /// The subcommands, but for `run`.
-pub const SUBCOMMANDS: &[&str] = &["ls", "clear", "stats", "gc", "doctor", "config", "completions"];
+pub const SUBCOMMANDS: &[&str] = &["ls", "clear", "stats", "gc", "doctor", "config", "completions", "help"];
 
 /// Does what the command line asks for.
 pub fn main(mut words: impl Iterator<Item = OsString>) -> Exit {
@@ -59,6 +60,7 @@ pub fn main(mut words: impl Iterator<Item = OsString>) -> Exit {
         Some("doctor") => subcommand_exit(examine(&words[1..], &around)),
         Some("config") => subcommand_exit(configured(&words[1..], &around)),
         Some("completions") => subcommand_exit(complete(&words[1..])),
+        Some("help") => subcommand_exit(explain_topic(&words[1..])),
         Some("run") => {
             words.remove(0);
             run_exit(words, &around)
@@ -137,6 +139,11 @@ fn complete(words: &[OsString]) -> Result<u8, Error> {
     print::print(&String::from_utf8_lossy(&completions::generate(args.shell))).map(|()| 0)
 }
 
+fn explain_topic(words: &[OsString]) -> Result<u8, Error> {
+    let Some(args) = subcommand::<help::HelpArgs>("help", words)? else { return Ok(0) };
+    help::help(&args)
+}
+
 /// Returns the arguments of a subcommand; `None` when help was asked for and given.
 fn subcommand<T: Args + FromArgMatches>(name: &'static str, words: &[OsString]) -> Result<Option<T>, Error> {
     let command = T::augment_args(Command::new(name))
@@ -197,4 +204,5 @@ pub fn tree() -> Command {
         .subcommand(doctor::DoctorArgs::augment_args(Command::new("doctor")))
         .subcommand(config::ConfigArgs::augment_args(Command::new("config")))
         .subcommand(CompletionsArgs::augment_args(Command::new("completions")))
+        .subcommand(help::HelpArgs::augment_args(Command::new("help")))
 }
