@@ -270,6 +270,24 @@ row 'output directory of 10 000 small files put back : `cp -a`' 2.00 5 1 \
     "$memo ${copying[*]}" "cp -a small copied" \
     "$work/trees" "$work/trees" "rm -rf tree copied" "rm -rf tree copied"
 
+# --- Looking at much --------------------------------------------------------------------------------
+
+# listing: how soon `memo ls` of 100,000 entries shows its first lines.
+listing() {
+    local much=$work/store-100k
+    say 'recording 100 000 entries'
+    seq 100000 | MEMO_DIR=$much xargs -P "$(nproc)" -I{} "$memo" -k {} true >/dev/null 2>&1
+    # Directories that were changed just now are looked through at each call, as young files are hashed.
+    sleep 3
+    MEMO_DIR=$much "$memo" ls -n 1 >/dev/null
+    [ "$(MEMO_DIR=$much "$memo" ls --json | wc -l)" = 100000 ] || die 'not all of 100 000 entries are listed'
+    row 'first line of `memo ls` of 100 000 entries : `true`' 50 10 20 "sh -c '$memo ls | head -1'" "$true" "$much"
+    row 'first key completed of 100 000 : `true`' 50 10 20 "$memo completions --list keys 5b" "$true" "$much"
+    row 'groups completed of 100 000 entries : `true`' 50 10 20 "$memo completions --list groups" "$true" "$much"
+    rm -rf "$much"
+}
+listing
+
 # --- Results ----------------------------------------------------------------------------------------
 
 model=$(sed -n 's/^model name[[:space:]]*: //p' /proc/cpuinfo | head -1)

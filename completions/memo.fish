@@ -53,6 +53,7 @@ complete -c memo -n "__fish_memo_needs_command" -s h -l help -d 'Print help (see
 complete -c memo -n "__fish_memo_needs_command" -s V -l version -d 'Print version'
 complete -c memo -n "__fish_memo_needs_command" -f -a "run" -d 'Run a command, or replay it'
 complete -c memo -n "__fish_memo_needs_command" -f -a "ls" -d 'List what is recorded'
+complete -c memo -n "__fish_memo_needs_command" -f -a "show" -d 'Show all that is known of an entry'
 complete -c memo -n "__fish_memo_needs_command" -f -a "clear" -d 'Remove what is recorded'
 complete -c memo -n "__fish_memo_needs_command" -f -a "stats" -d 'Say how often memo answered, and what that saved'
 complete -c memo -n "__fish_memo_needs_command" -f -a "gc" -d 'Remove what is too much, and what nothing needs'
@@ -93,9 +94,23 @@ hits\t'The most often used'
 saved\t'What saved the most time'
 size\t'The largest'
 command\t'By the alphabet'"
-complete -c memo -n "__fish_memo_using_subcommand ls" -s l -l long -d 'Show whole keys, groups and directories'
+complete -c memo -n "__fish_memo_using_subcommand ls" -s n -l limit -d 'List only the first N' -r
+complete -c memo -n "__fish_memo_using_subcommand ls" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, as NO_COLOR, CLICOLOR_FORCE, CLICOLOR and TERM have it'
+always\t'Also into a file or pipe'
+never\t'Not even on a terminal'"
+complete -c memo -n "__fish_memo_using_subcommand ls" -s r -l reverse -d 'The other way round: the oldest first, or the smallest'
+complete -c memo -n "__fish_memo_using_subcommand ls" -s l -l long -d 'Show whole keys, groups and directories, and cut nothing'
 complete -c memo -n "__fish_memo_using_subcommand ls" -l json -d 'Print one JSON object a line'
 complete -c memo -n "__fish_memo_using_subcommand ls" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c memo -n "__fish_memo_using_subcommand show" -l output -d 'Print the content of this output file, and nothing else' -r -f
+complete -c memo -n "__fish_memo_using_subcommand show" -l color -d 'When to use colours: auto, always or never, as with `memo ls`' -r -f -a "auto\t'On a terminal, as NO_COLOR, CLICOLOR_FORCE, CLICOLOR and TERM have it'
+always\t'Also into a file or pipe'
+never\t'Not even on a terminal'"
+complete -c memo -n "__fish_memo_using_subcommand show" -l stdout -d 'Print what the command wrote to stdout, and nothing else'
+complete -c memo -n "__fish_memo_using_subcommand show" -l stderr -d 'Print what the command wrote to stderr, and nothing else'
+complete -c memo -n "__fish_memo_using_subcommand show" -s l -l long -d 'Show whole digests, and the files of the store'
+complete -c memo -n "__fish_memo_using_subcommand show" -l json -d 'Print one JSON object a line, one for each entry'
+complete -c memo -n "__fish_memo_using_subcommand show" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c memo -n "__fish_memo_using_subcommand clear" -s g -l group -d 'Remove only of this group' -r
 complete -c memo -n "__fish_memo_using_subcommand clear" -l older-than -d 'Remove only what was recorded longer ago' -r
 complete -c memo -n "__fish_memo_using_subcommand clear" -l root -d 'Of the command after --, what was recorded with this --root' -r -f -a "(__fish_complete_directories)"
@@ -115,6 +130,7 @@ complete -c memo -n "__fish_memo_using_subcommand doctor" -s h -l help -d 'Print
 complete -c memo -n "__fish_memo_using_subcommand config" -l json -d 'One JSON object for each key, and for each rule'
 complete -c memo -n "__fish_memo_using_subcommand config" -l path -d 'Print where your own file is, whether it is there or not'
 complete -c memo -n "__fish_memo_using_subcommand config" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c memo -n "__fish_memo_using_subcommand completions" -l list -d 'Print the names of this kind that begin with PREFIX, one a line; behind a tab what it is' -r
 complete -c memo -n "__fish_memo_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c memo -n "__fish_memo_using_subcommand help" -s h -l help -d 'Print help (see more with \'--help\')'
 
@@ -137,5 +153,12 @@ function __fish_memo_command_line
     end
     complete --do-complete=(string join ' ' -- (string escape -- $argv) (commandline -ct) | string collect)
 end
-complete -c memo -x -n 'not __fish_memo_using_subcommand ls clear stats gc doctor config completions help' -a '(__fish_memo_command_line)'
+complete -c memo -x -n 'not __fish_memo_using_subcommand ls show clear stats gc doctor config completions help' -a '(__fish_memo_command_line)'
 complete -c memo -x -n '__fish_memo_using_subcommand completions' -a 'bash elvish fish powershell zsh'
+# Names that only the store knows: a group behind -g, a key where a subcommand takes one.
+function __fish_memo_names
+    command memo completions --list $argv[1] (commandline -ct | string replace -r '^(-g|--group=)' '') 2>/dev/null
+end
+complete -c memo -kx -n '__fish_memo_using_subcommand show clear; and not contains -- -- (commandline -opc)' -a '(__fish_memo_names keys)'
+complete -c memo -n 'not __fish_memo_using_subcommand ls show clear stats gc doctor config completions help' -s g -l group -x -a '(__fish_memo_names groups)'
+complete -c memo -n '__fish_memo_using_subcommand ls clear stats' -s g -l group -x -a '(__fish_memo_names groups)'

@@ -22,6 +22,7 @@ pub fn mistaken(subcommand: &str, words: &[OsString], refused: &clap::Error) -> 
 pub(super) fn about(subcommand: &str, words: &[OsString], odd: &str) -> Error {
     let what = match subcommand {
         "ls" => "lists what is recorded",
+        "show" => "shows one entry",
         "clear" => "removes what is recorded",
         "stats" => "says what memo was good for",
         "gc" => "makes room in the store",

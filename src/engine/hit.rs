@@ -11,7 +11,7 @@ use crate::replay::outputs::{self, Known, Place, Refused, Staged};
 use crate::replay::streams::{self, Replayed, Source};
 use crate::store::Renewal;
 use crate::store::manifest::{Entry, Manifest};
-use crate::store::outcome::{Outcome, Output, OutputKind, Transcript};
+use crate::store::outcome::{Outcome, Output, OutputKind};
 use crate::sys::startup::Inherited;
 use crate::sys::{file, signal};
 
@@ -107,14 +107,8 @@ impl Call<'_> {
     fn fetch(&self, manifest: &Manifest, entry: &Entry, newest_input: Option<i64>) -> Result<Hit, Missed> {
         let damaged = |what: String| Missed::Damaged(what);
         let outcome = self.store.outcome(entry).map_err(damaged)?;
-        let source = match &outcome.transcript {
-            Transcript::Inline(bytes) => Source::Memory(bytes.clone()),
-            Transcript::Blob { digest, length } => {
-                let file =
-                    self.store.blobs.open(digest, *length).map_err(|error| damaged(error.to_string()))?;
-                Source::File(file, *length)
-            }
-        };
+        let source = Source::open(&outcome.transcript, &self.store.blobs)
+            .map_err(|error| damaged(error.to_string()))?;
         let staged = if outcome.outputs.is_empty() && self.request.action.outputs.is_empty() {
             Staged::default()
         } else {

@@ -121,7 +121,7 @@ fn acquire(store: &Store, file: &File, sharing: Sharing, limit: Duration) -> io:
         Sharing::Exclusive => lock::exclusive,
     };
     let turn = File::open(store.path());
-    let turn = turn.and_then(|turn| lock::exclusive(&turn, limit / IN_TURN).map(|_| turn));
+    let turn = turn.and_then(|turn| lock::exclusive_if_offered(&turn, limit / IN_TURN).map(|_| turn));
     fault::point("generation.turn");
     let done = lock(file, limit.saturating_sub(begun.elapsed()));
     // It is the next one's now, and not only when the work is done.

@@ -29,12 +29,7 @@ pub enum Tried {
 /// # Errors
 /// Those of flock(2).
 pub fn try_exclusive(file: &File) -> io::Result<Tried> {
-    // A directory cannot be; whoever locks one can do without.
-    let is_directory = || file.metadata().is_ok_and(|metadata| metadata.is_dir());
-    debug_assert!(
-        access(file).is_ok_and(|access| access.write) || is_directory(),
-        "NFS wants it open for writing"
-    );
+    debug_assert!(access(file).is_ok_and(|access| access.write), "NFS wants it open for writing");
     tried(file.try_lock())
 }
 
@@ -65,6 +60,14 @@ fn tried(result: Result<(), TryLockError>) -> io::Result<Tried> {
 /// `TimedOut` when it took too long, and those of flock(2).
 pub fn exclusive(file: &File, limit: Duration) -> io::Result<bool> {
     waited(try_exclusive(file)?, || exclusive_within(file, limit))
+}
+
+/// As [`exclusive`], for what may not be written to or is a directory: whoever asks can do without.
+///
+/// # Errors
+/// As those of [`exclusive`]; EBADF on NFS.
+pub fn exclusive_if_offered(file: &File, limit: Duration) -> io::Result<bool> {
+    waited(tried(file.try_lock())?, || exclusive_within(file, limit))
 }
 
 /// As [`exclusive`], but with others that do the same.

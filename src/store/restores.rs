@@ -15,7 +15,7 @@ use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::lock;
+use super::lock::{self, Tried, try_exclusive};
 use crate::action::digest::Digest;
 use crate::fault;
 use crate::sys::file::is_absent;
@@ -100,10 +100,10 @@ impl Restores {
     /// Returns whether a lock's file was left by a restore that was killed, or was not used for so long that it
     /// may go.
     pub(crate) fn is_abandoned(path: &Path, is_old: impl Fn(&Metadata) -> bool) -> bool {
-        let Ok(mut file) = File::open(path) else { return false };
+        let Ok(mut file) = File::options().read(true).write(true).open(path) else { return false };
         let left = !State::read(&mut file).staged.is_empty();
         let old = file.metadata().is_ok_and(|metadata| is_old(&metadata));
-        (left || old) && file.try_lock().is_ok()
+        (left || old) && matches!(try_exclusive(&file), Ok(Tried::Locked))
     }
 
     /// Removes a lock's file and what a killed restore has left, unless somebody has the lock.
@@ -115,7 +115,7 @@ impl Restores {
             Err(error) if is_absent(&error) => return Ok(()),
             opened => opened?,
         };
-        if file.try_lock().is_err() || !has_name(&file, path) {
+        if !matches!(try_exclusive(&file), Ok(Tried::Locked)) || !has_name(&file, path) {
             return Ok(());
         }
         remove_staged(&State::read(&mut file).staged);
@@ -139,7 +139,7 @@ fn lock(path: &Path) -> io::Result<File> {
             Err(error) => File::open(path).map_err(|_| error)?,
             Ok(file) => file,
         };
-        lock::exclusive(&file, PATIENCE)?;
+        lock::exclusive_if_offered(&file, PATIENCE)?;
         if has_name(&file, path) {
             return Ok(file);
         }

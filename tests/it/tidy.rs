@@ -134,7 +134,7 @@ const USES: [(&str, &[&str]); 12] = [
     ("exec", &["action", "fault", "sys"]),
     ("replay", &["action", "exec", "fault", "store", "sys"]),
     ("engine", &["action", "config", "error", "exec", "fault", "replay", "store", "sys", "ui"]),
-    ("cli", &["action", "config", "engine", "error", "exec", "store", "sys", "ui"]),
+    ("cli", &["action", "config", "engine", "error", "exec", "replay", "store", "sys", "ui"]),
     ("lib", &["cli", "engine", "sys"]),
 ];
 

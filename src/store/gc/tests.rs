@@ -239,7 +239,7 @@ fn a_run_removes_what_is_too_much_piece_by_piece() {
     // Time for one batch at a time.
     let some = |most| {
         steps.set(0);
-        a_little(&fixture.store, NOW, limits, None, &|| {
+        a_little(&fixture.store, NOW, limits, None, &|_| {
             steps.set(steps.get() + 1);
             steps.get() <= most
         })
@@ -271,7 +271,7 @@ fn a_journal_is_folded_piece_by_piece() {
     let mut pieces = 0;
     while !a_little(&fixture.store, NOW, ROOM, None, &{
         let steps = std::cell::Cell::new(0);
-        move || {
+        move |_| {
             steps.set(steps.get() + 1);
             steps.get() <= 3
         }
@@ -308,7 +308,7 @@ fn a_directory_is_taken_in_piece_by_piece() {
     while !entries().0 {
         let asked = std::cell::Cell::new(0);
         // Time to begin, but not for more than what is done between two looks at the clock.
-        let left = || asked.replace(asked.get() + 1) == 0;
+        let left = |_| asked.replace(asked.get() + 1) == 0;
         a_little(&fixture.store, NOW, ROOM, None, &left).unwrap();
         pieces += 1;
         assert!(pieces < 20, "{:?}", entries());
@@ -324,7 +324,7 @@ fn one_that_finds_another_at_work_leaves_it_to_that() {
     fixture.record(1, &["a"], 1);
     let other = lock_file(&fixture.store).unwrap();
     other.lock().unwrap();
-    assert!(!a_little(&fixture.store, NOW, Limits::new(0), None, &|| true).unwrap());
+    assert!(!a_little(&fixture.store, NOW, Limits::new(0), None, &|_| true).unwrap());
     assert_eq!(keys(&fixture), [key(1)]);
 }
 

@@ -10,6 +10,7 @@ use rusqlite::{Connection, TransactionBehavior, params};
 
 use super::column::unsigned;
 use super::counts::{Counted, MOST};
+use super::shards::Which;
 use super::{Fault, entries, shards};
 use crate::action::identity::Timestamp;
 use crate::fault;
@@ -40,7 +41,7 @@ pub(super) fn bring_up(
     fault::point("fold.renamed");
     let taken = store.journal.taken().map_err(|error| Trouble::io("list", store.path(), error))?;
     let alive = journals == Journals::LeaveAlone;
-    if taken.is_empty() && !alive && shards::changed(connection, store, now)?.is_empty() {
+    if taken.is_empty() && !alive && shards::changed(connection, store, now, Which::Changed)?.is_empty() {
         return Ok(false);
     }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -58,7 +59,7 @@ pub(super) fn bring_up(
         records.extend(journal::records(&bytes).map(|(_, record)| record));
     }
     let mut seen = HashSet::new();
-    for shard in shards::changed(&transaction, store, now)? {
+    for shard in shards::changed(&transaction, store, now, Which::Changed)? {
         shards::take_in(&transaction, store, &shard, &mut seen, &|| true)?;
     }
     for record in records.iter().filter(|record| record.event == Event::Commit) {
@@ -134,9 +135,8 @@ pub(super) fn remove_folded(connection: &Connection, store: &Store) -> Result<()
     Ok(())
 }
 
-/// Takes in directories that changed while there is time for it; returns whether all were that are not
-/// taken in yet. Those that are but young come last: under a steady load there always are some, and what came
-/// to them stands in the journal.
+/// Takes in directories of which nothing is known while there is time for it; returns whether there are no more.
+/// One that changes after that is the next opening's, and what came to it stands in the journal.
 pub(super) fn directories(
     connection: &mut Connection,
     store: &Store,
@@ -145,16 +145,13 @@ pub(super) fn directories(
 ) -> Result<bool, Fault> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let mut seen = HashSet::new();
-    let mut changed = shards::changed(&transaction, store, now)?;
-    changed.sort_by_key(|shard| shard.young);
-    let mut in_time = changed.len();
-    for (place, shard) in changed.iter().enumerate() {
-        if !left() || !shards::take_in(&transaction, store, shard, &mut seen, left)? {
-            in_time = place;
+    let mut whole = true;
+    for shard in shards::changed(&transaction, store, now, Which::Unknown)? {
+        whole = left() && shards::take_in(&transaction, store, &shard, &mut seen, left)?;
+        if !whole {
             break;
         }
     }
-    let whole = changed[in_time..].iter().all(|shard| shard.young);
     if whole {
         transaction.execute("UPDATE meta SET whole = 1", [])?;
     }

@@ -17,7 +17,7 @@ use crate::sys::lock::has_record_locks;
 /// `memo` in ASCII.
 const APPLICATION: i64 = 0x6d65_6d6f;
 /// The number of the schema. An index with a lower one is thrown away.
-const VERSION: i64 = 5;
+const VERSION: i64 = 6;
 /// How long another process's transaction is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -51,6 +51,7 @@ CREATE TABLE entries (
     used INTEGER NOT NULL, hits INTEGER NOT NULL DEFAULT 0, saved INTEGER NOT NULL DEFAULT 0,
     UNIQUE (key, outcome)
 ) STRICT;
+CREATE INDEX entries_recorded ON entries (recorded, outcome, key);
 CREATE INDEX entries_outcome ON entries (outcome);
 CREATE INDEX entries_used ON entries (used, key, outcome);
 CREATE INDEX entries_grp ON entries (grp, used, number);

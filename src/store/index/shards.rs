@@ -35,12 +35,24 @@ pub(super) struct Shard {
     /// Empty when it is not there.
     identity: Vec<u8>,
     settled: bool,
-    /// Whether it is taken in as it is but for what may have come within the same tick of the clock.
-    pub(super) young: bool,
 }
 
-/// Returns the directories that may hold something else than the index knows.
-pub(super) fn changed(connection: &Connection, store: &Store, now: Timestamp) -> Result<Vec<Shard>, Fault> {
+/// Which directories are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Which {
+    /// Those that may hold something else than the index knows.
+    Changed,
+    /// Those of them of which it knows nothing.
+    Unknown,
+}
+
+/// Returns the directories that are to be taken in.
+pub(super) fn changed(
+    connection: &Connection,
+    store: &Store,
+    now: Timestamp,
+    which: Which,
+) -> Result<Vec<Shard>, Fault> {
     let trusted = file_system(store.path()).is_ok_and(|found| found == FileSystem::Local);
     let known = known(connection)?;
     let mut changed = Vec::new();
@@ -48,6 +60,9 @@ pub(super) fn changed(connection: &Connection, store: &Store, now: Timestamp) ->
     {
         let directory = store.path().join(name);
         for number in 0..=u8::MAX {
+            if which == Which::Unknown && known.contains_key(&(tree as u8, number)) {
+                continue;
+            }
             let path = directory.join(format!("{number:02x}"));
             let (identity, settled) = match Identity::of_entry(&path) {
                 Ok(found) => (column::identity(&found), trusted && found.is_settled(now)),
@@ -55,12 +70,12 @@ pub(super) fn changed(connection: &Connection, store: &Store, now: Timestamp) ->
                 Err(error) => return Err(Trouble::io("look at", &path, error).into()),
             };
             let same = match known.get(&(tree as u8, number)) {
-                Some((known, _)) => *known == identity,
+                // One that was young then may have got more within the same tick of the clock.
+                Some((known, settled)) => *settled && *known == identity,
                 None => identity.is_empty(),
             };
-            let young = known.get(&(tree as u8, number)).is_some_and(|(_, settled)| !settled);
-            if !same || young {
-                changed.push(Shard { tree, number, path, identity, settled, young: same });
+            if !same {
+                changed.push(Shard { tree, number, path, identity, settled });
             }
         }
     }
