@@ -211,6 +211,8 @@ row "hit with 1 000 inputs, \`-i 'DIR/*'\` : a program that stats them" 2.00 10 
 row 'hit with 1 000 inputs, `-i DIR` : a program that stats them' 2.00 10 50 \
     "$memo -i many true" "$work/stat list"
 
+row '`memo why` of that hit : the hit' 1.50 10 50 "$memo why -i many true" "$memo -i many true"
+
 row '100 misses of `true` : as many of bkt' 1.00 8 2 \
     "$misses memo-counter 100 $memo true" "$misses bkt-counter 100 $bkt --ttl=1d -- true"
 
@@ -254,7 +256,7 @@ strace -f -qq -e trace=flock,fcntl,futex -o calls "$at_once" 50 $hit
 [ "$(grep -c 'flock(.*LOCK_NB' calls)" -ge 50 ] || die 'the locks of 50 hits were not seen'
 judge 'calls of 50 hits at once that can wait for a lock' 0 \
     "$(awk '/flock\(/ && !/LOCK_NB|LOCK_UN/ || /SETLKW/ || /futex\(.*WAIT/ { n++ } END { print n + 0 }' calls)" ''
-judge '50 hits at once that left no record' 0 "$((50 - ($(wc -c <"$MEMO_DIR/journal") - length) / 96))" ''
+judge '50 hits at once that left no record' 0 "$((50 - ($(wc -c <"$MEMO_DIR/journal") - length) / 160))" ''
 # shellcheck disable=SC2016 # It is the command's shell that is to count.
 "$at_once" 50 "$memo" sh -c 'echo >>counted; sleep 0.5; echo done'
 judge 'runs for 50 identical misses at once' 1 "$(wc -l <counted)" ''

@@ -31,9 +31,6 @@ _memo() {
             memo,gc)
                 cmd="memo__subcmd__gc"
                 ;;
-            memo,help)
-                cmd="memo__subcmd__help"
-                ;;
             memo,ls)
                 cmd="memo__subcmd__ls"
                 ;;
@@ -46,6 +43,9 @@ _memo() {
             memo,stats)
                 cmd="memo__subcmd__stats"
                 ;;
+            memo,why)
+                cmd="memo__subcmd__why"
+                ;;
             *)
                 ;;
         esac
@@ -53,7 +53,7 @@ _memo() {
 
     case "${cmd}" in
         memo)
-            opts="-i -e -k -n -o -g -v -q -h -V --input --env --key --key-cmd --stdin --no-cwd --root --no-auto --no-exe --output --strict --depfile --cache-exit --group --ttl --stale --check --refresh --only-cached --max-entries --max-size --verbose --quiet --help --version run ls show clear stats gc doctor config completions help"
+            opts="-i -e -k -n -o -g -v -q -h -V --input --env --key --key-cmd --stdin --no-cwd --root --no-auto --no-exe --output --strict --depfile --cache-exit --group --ttl --stale --check --refresh --only-cached --max-entries --max-size --verbose --quiet --help --version run ls show clear why stats gc doctor config completions"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -289,20 +289,6 @@ _memo() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        memo__subcmd__help)
-            opts="-h --help key stdin outputs exit run ls show clear stats gc doctor config completions help"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
                 *)
                     COMPREPLY=()
                     ;;
@@ -546,6 +532,153 @@ _memo() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        memo__subcmd__why)
+            opts="-i -e -k -n -o -g -v -q -h --json --input --env --key --key-cmd --stdin --no-cwd --root --no-auto --no-exe --output --strict --depfile --cache-exit --group --ttl --stale --check --refresh --only-cached --max-entries --max-size --verbose --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --input)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -i)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --env)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                -e)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --key)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                -k)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --key-cmd)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --stdin)
+                    COMPREPLY=($(compgen -W "auto none" -- "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --depfile)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --cache-exit)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --group)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                -g)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --ttl)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --stale)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --check)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --max-entries)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --max-size)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
     esac
 }
 
@@ -581,10 +714,10 @@ _memo_or_command() {
             break
         elif [[ " -i --input -e --env -k --key --key-cmd --stdin --root -o --output --depfile --cache-exit -g --group --ttl --stale --check --max-entries --max-size " == *" $word "* ]]; then
             ((i++))
-        elif [[ $i -eq 1 && " ls show clear stats gc doctor config completions help " == *" $word "* ]]; then
+        elif [[ $i -eq 1 && " ls show clear stats gc doctor config completions " == *" $word "* ]]; then
             _memo_names "$word" "$2" "$3" || _memo "$@"
             return
-        elif [[ $word != -* && ! ($i -eq 1 && $word == run) ]]; then
+        elif [[ $word != -* && ! ($i -eq 1 && ($word == run || $word == why)) ]]; then
             break
         fi
     done
@@ -598,7 +731,7 @@ _memo_or_command() {
         mapfile -t COMPREPLY < <(compgen -c -- "$2")
     fi
     if ((COMP_CWORD == 1)); then
-        COMPREPLY+=($(compgen -W "run ls show clear stats gc doctor config completions help" -- "$2"))
+        COMPREPLY+=($(compgen -W "run ls show clear why stats gc doctor config completions" -- "$2"))
     fi
 }
 complete -F _memo_or_command -o bashdefault -o default memo

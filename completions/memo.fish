@@ -55,6 +55,7 @@ complete -c memo -n "__fish_memo_needs_command" -f -a "run" -d 'Run a command, o
 complete -c memo -n "__fish_memo_needs_command" -f -a "ls" -d 'List what is recorded'
 complete -c memo -n "__fish_memo_needs_command" -f -a "show" -d 'Show all that is known of an entry'
 complete -c memo -n "__fish_memo_needs_command" -f -a "clear" -d 'Remove what is recorded'
+complete -c memo -n "__fish_memo_needs_command" -f -a "why" -d 'Say whether a command would hit, and why not'
 complete -c memo -n "__fish_memo_needs_command" -f -a "stats" -d 'Say how often memo answered, and what that saved'
 complete -c memo -n "__fish_memo_needs_command" -f -a "gc" -d 'Remove what is too much, and what nothing needs'
 complete -c memo -n "__fish_memo_needs_command" -f -a "doctor" -d 'Look for damage in the store'
@@ -117,6 +118,33 @@ complete -c memo -n "__fish_memo_using_subcommand clear" -l root -d 'Of the comm
 complete -c memo -n "__fish_memo_using_subcommand clear" -s y -l yes -d 'Do not ask'
 complete -c memo -n "__fish_memo_using_subcommand clear" -l dry-run -d 'Only say what would be removed'
 complete -c memo -n "__fish_memo_using_subcommand clear" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c memo -n "__fish_memo_using_subcommand why" -s i -l input -d 'Hash this file, glob or directory too' -r -F
+complete -c memo -n "__fish_memo_using_subcommand why" -s e -l env -d 'Hash this environment variable too' -r -f
+complete -c memo -n "__fish_memo_using_subcommand why" -s k -l key -d 'Hash this text too' -r -f
+complete -c memo -n "__fish_memo_using_subcommand why" -l key-cmd -d 'Hash what this shell command prints' -r -f
+complete -c memo -n "__fish_memo_using_subcommand why" -l stdin -d 'Hash stdin, or give the command none' -r -f -a "auto\t'Hash it'
+none\t'Give none'"
+complete -c memo -n "__fish_memo_using_subcommand why" -l root -d 'Share results between checkouts: paths below DIR are kept relative to it' -r -f -a "(__fish_complete_directories)"
+complete -c memo -n "__fish_memo_using_subcommand why" -s o -l output -d 'Store this output file, directory or glob, and put it back on a hit' -r -F
+complete -c memo -n "__fish_memo_using_subcommand why" -l depfile -d 'Hash what this depfile names, which the command writes' -r -F
+complete -c memo -n "__fish_memo_using_subcommand why" -l cache-exit -d 'Exit statuses that are kept, such as 0,1 or 0-3' -r -f
+complete -c memo -n "__fish_memo_using_subcommand why" -s g -l group -d 'The group for ls and clear, instead of the program\'s name' -r -f
+complete -c memo -n "__fish_memo_using_subcommand why" -l ttl -d 'Run again when the result is this old: 90, 15m, 1d12h, none' -r -f
+complete -c memo -n "__fish_memo_using_subcommand why" -l stale -d 'Refresh behind when the result is this old, and answer with it meanwhile: 0, 30s, 10m' -r -f
+complete -c memo -n "__fish_memo_using_subcommand why" -l check -d 'Run again when this shell command fails; it runs before a result is reused' -r -f
+complete -c memo -n "__fish_memo_using_subcommand why" -l max-entries -d 'Keep so many results of the group, those used last' -r -f
+complete -c memo -n "__fish_memo_using_subcommand why" -l max-size -d 'Keep the store no larger than this: 500M, 2GiB' -r -f
+complete -c memo -n "__fish_memo_using_subcommand why" -l json -d 'Print one JSON object'
+complete -c memo -n "__fish_memo_using_subcommand why" -s n -d 'Give the command /dev/null as stdin; the same as --stdin none'
+complete -c memo -n "__fish_memo_using_subcommand why" -l no-cwd -d 'Share results between working directories'
+complete -c memo -n "__fish_memo_using_subcommand why" -l no-auto -d 'Do not look at the files and directories that words of the command name'
+complete -c memo -n "__fish_memo_using_subcommand why" -l no-exe -d 'Do not hash the program and its interpreter'
+complete -c memo -n "__fish_memo_using_subcommand why" -l strict -d 'Do not keep a run that leaves other new files beside its declared outputs'
+complete -c memo -n "__fish_memo_using_subcommand why" -l refresh -d 'Run in any case, and replace what is stored'
+complete -c memo -n "__fish_memo_using_subcommand why" -l only-cached -d 'Do not run: exit 75 when nothing is stored'
+complete -c memo -n "__fish_memo_using_subcommand why" -s v -l verbose -d 'Say hit or miss, and why'
+complete -c memo -n "__fish_memo_using_subcommand why" -s q -l quiet -d 'Say nothing but errors'
+complete -c memo -n "__fish_memo_using_subcommand why" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c memo -n "__fish_memo_using_subcommand stats" -l since -d 'Count only from then on: 1h, 7d, 2026-01-31, 2026-01-31T12:00Z' -r
 complete -c memo -n "__fish_memo_using_subcommand stats" -s g -l group -d 'Count only this group' -r
 complete -c memo -n "__fish_memo_using_subcommand stats" -l json -d 'Print one JSON object'
@@ -140,7 +168,7 @@ function __fish_memo_command_line
     set -e words[1]
     argparse -s (__fish_memo_global_optspecs) -- $words 2>/dev/null
     or return
-    if test "$argv[1]" = run
+    if contains -- "$argv[1]" run why
         set -e argv[1]
         argparse -s (__fish_memo_global_optspecs) -- $argv 2>/dev/null
         or return

@@ -101,7 +101,7 @@ pub fn generate(shell: Shell) -> Vec<u8> {
         text.truncate(end);
     }
     let subcommands: Vec<&str> = tree.get_subcommands().map(Command::get_name).collect();
-    let own: Vec<&str> = subcommands.iter().copied().filter(|name| *name != "run").collect();
+    let own: Vec<&str> = subcommands.iter().copied().filter(|name| !["run", "why"].contains(name)).collect();
     let wrapper = wrapper
         .replace("@VALUED@", &valued(&tree).join(" "))
         .replace("@TAKING@", &taking(&tree).join(" "))

@@ -24,6 +24,7 @@ pub(super) fn about(subcommand: &str, words: &[OsString], odd: &str) -> Error {
         "ls" => "lists what is recorded",
         "show" => "shows one entry",
         "clear" => "removes what is recorded",
+        "why" => "says whether a command would hit",
         "stats" => "says what memo was good for",
         "gc" => "makes room in the store",
         "doctor" => "looks for damage in the store",

@@ -26,6 +26,7 @@ pub mod table;
 pub mod tally;
 mod usage;
 pub mod when;
+pub mod why;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -46,7 +47,7 @@ use run::{RunArgs, Surroundings};
 
 /// The subcommands, but for `run`.
 pub const SUBCOMMANDS: &[&str] =
-    &["ls", "show", "clear", "stats", "gc", "doctor", "config", "completions", "help"];
+    &["ls", "show", "clear", "why", "stats", "gc", "doctor", "config", "completions | help", "help"];
 
 /// Does what the command line asks for.
 pub fn main(mut words: impl Iterator<Item = OsString>) -> Exit {
@@ -61,6 +62,7 @@ pub fn main(mut words: impl Iterator<Item = OsString>) -> Exit {
         Some("ls") => subcommand_exit(list(&words[1..], &around)),
         Some("show") => subcommand_exit(show_entry(&words[1..], &around)),
         Some("clear") => subcommand_exit(clear(&words[1..], &around)),
+        Some("why") => subcommand_exit(explain(&words[1..], &around)),
         Some("stats") => subcommand_exit(count(&words[1..], &around)),
         Some("gc") => subcommand_exit(collect(&words[1..], &around)),
         Some("doctor") => subcommand_exit(examine(&words[1..], &around)),
@@ -119,6 +121,14 @@ fn clear(words: &[OsString], around: &Surroundings) -> Result<u8, Error> {
     let directory = around.place.directory.as_deref().unwrap_or(Path::new(""));
     let (store, config) = store_and_config(around, &Ui::new(Talk::Normal))?;
     clear::clear(&args, &store, &config, around.clock.now(), directory)
+}
+
+fn explain(words: &[OsString], around: &Surroundings) -> Result<u8, Error> {
+    let Some(args) = subcommand::<why::WhyArgs>("why", words)? else { return Ok(0) };
+    let ui = Ui::new(args.run.talk());
+    let config = config(around, &ui);
+    let width = terminal::width(descriptor::standard(1));
+    why::why(&args, config, around, &ui, width)
 }
 
 fn count(words: &[OsString], around: &Surroundings) -> Result<u8, Error> {
@@ -231,6 +241,7 @@ pub fn tree() -> Command {
         .subcommand(ls::LsArgs::augment_args(Command::new("ls")))
         .subcommand(show::ShowArgs::augment_args(Command::new("show")))
         .subcommand(clear::ClearArgs::augment_args(Command::new("clear")))
+        .subcommand(why::WhyArgs::augment_args(Command::new("why")))
         .subcommand(stats::StatsArgs::augment_args(Command::new("stats")))
         .subcommand(gc::GcArgs::augment_args(Command::new("gc")))
         .subcommand(doctor::DoctorArgs::augment_args(Command::new("doctor")))

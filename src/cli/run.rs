@@ -195,6 +195,20 @@ impl RunArgs {
 /// # Errors
 /// What memo itself could not do.
 pub fn run(args: RunArgs, config: Config, around: &Surroundings, ui: &Ui) -> Result<Exit, Error> {
+    with_request(&args, config, around, ui, |request, store| engine::run(request, store, ui))
+}
+
+/// Makes of what was typed what is meant, and hands it over.
+///
+/// # Errors
+/// What is wrong with it, and those of `then`.
+pub fn with_request<T>(
+    args: &RunArgs,
+    config: Config,
+    around: &Surroundings,
+    ui: &Ui,
+    then: impl FnOnce(Request<'_>, Result<Store, Trouble>) -> Result<T, Error>,
+) -> Result<T, Error> {
     let (assignments, words) = split_assignments(&args.command);
     let Some(first) = words.first() else {
         let last = args.command.last().map(|word| word.display().to_string()).unwrap_or_default();
@@ -213,7 +227,7 @@ pub fn run(args: RunArgs, config: Config, around: &Surroundings, ui: &Ui) -> Res
     for origin in &ruled.origins {
         ui.verbose(format_args!("rule: {origin}"));
     }
-    let typed = Typed { args: &args, assignments: &assignments, words, program: &program };
+    let typed = Typed { args, assignments: &assignments, words, program: &program };
     let (made, trouble) = match (&ruled.fault, make(typed, &ruled.gives, &config, around)) {
         (None, Ok(made)) => (made, None),
         (None, Err(error)) if ruled.origins.is_empty() => return Err(error),
@@ -260,7 +274,7 @@ pub fn run(args: RunArgs, config: Config, around: &Surroundings, ui: &Ui) -> Res
         .store
         .map_err(Trouble::Nowhere)
         .and_then(|path| Store::open(&path, process::user(), action.root.as_deref()));
-    engine::run(request, store, ui)
+    then(request, store)
 }
 
 /// A call as it was typed.

@@ -133,7 +133,7 @@ pub fn shown_size(bytes: u64) -> String {
 }
 
 /// Cuts a text to so many columns, with `…` for what is missing.
-fn cut(text: &str, most: Option<usize>) -> String {
+pub(super) fn cut(text: &str, most: Option<usize>) -> String {
     let Some(most) = most.filter(|most| columns(text) > *most) else { return text.to_owned() };
     let mut left = most.saturating_sub(1);
     let mut cut = String::new();

@@ -17,6 +17,7 @@ Subcommands (only as the very first word; `memo -- ls` memoizes ls):
   ls           list what is recorded
   show         show all that is known of an entry, or print what it holds
   clear        remove what is recorded
+  why          say whether a command would hit, and why not
   stats        say how often memo answered, and what that saved
   gc           remove what is too much, and what nothing needs
   doctor       look for damage in the store
@@ -38,7 +39,7 @@ pub fn dressed(command: Command) -> Command {
         .about("Memoize a shell command: the second time, the answer is there at once")
         .after_help(AFTER)
         .override_usage(
-            "memo [OPTIONS] [--] [NAME=VALUE]... COMMAND [ARG]...\n       memo ls | show | clear | stats | gc | doctor | config | completions | help",
+            "memo [OPTIONS] [--] [NAME=VALUE]... COMMAND [ARG]...\n       memo ls | show | clear | why | stats | gc | doctor | config | completions | help",
         )
         .args_override_self(true)
         .max_term_width(100)

@@ -34,7 +34,7 @@ _memo_or_command() {
         elif [[ $i -eq 1 && " @OWN@ " == *" $word "* ]]; then
             _memo_names "$word" "$2" "$3" || _memo "$@"
             return
-        elif [[ $word != -* && ! ($i -eq 1 && $word == run) ]]; then
+        elif [[ $word != -* && ! ($i -eq 1 && ($word == run || $word == why)) ]]; then
             break
         fi
     done

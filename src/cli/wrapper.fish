@@ -5,7 +5,7 @@ function __fish_memo_command_line
     set -e words[1]
     argparse -s (__fish_memo_global_optspecs) -- $words 2>/dev/null
     or return
-    if test "$argv[1]" = run
+    if contains -- "$argv[1]" run why
         set -e argv[1]
         argparse -s (__fish_memo_global_optspecs) -- $argv 2>/dev/null
         or return

@@ -30,7 +30,7 @@ _memo_or_command() {
             elif [[ $i -eq 2 && " @OWN@ " == *" $words[i] "* ]]; then
                 _memo_names $words[i] || _memo "$@"
                 return
-            elif [[ $words[i] != -* && $words[i] != [A-Za-z_]*=* && ! ($i -eq 2 && $words[i] == run) ]]; then
+            elif [[ $words[i] != -* && $words[i] != [A-Za-z_]*=* && ! ($i -eq 2 && ($words[i] == run || $words[i] == why)) ]]; then
                 break
             fi ;;
         esac

@@ -72,10 +72,14 @@ impl Call<'_> {
     /// Returns the stdin that a refresh of what was found under this key can have.
     fn stdin_behind(&self, key: &ActionKey) -> Option<Given> {
         if self.keys_for(Stdin::None).contains(key) {
-            return Some(Given { how: How::Null, key: Some(self.keys.with(Stdin::None)) });
+            return Some(Given {
+                how: How::Null,
+                stdin: Some(Stdin::None),
+                key: Some(self.keys.with(Stdin::None)),
+            });
         }
         let closed = self.keys.with(Stdin::Closed);
-        (closed == *key).then_some(Given { how: How::Inherit, key: Some(closed) })
+        (closed == *key).then_some(Given { how: How::Inherit, stdin: Some(Stdin::Closed), key: Some(closed) })
     }
 
     /// Has a stale outcome refreshed, before it is replayed.

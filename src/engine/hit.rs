@@ -77,7 +77,7 @@ impl Call<'_> {
     }
 
     /// Whether this call's options would have kept, and still want, what was recorded, and how old that is.
-    fn accepts(&self, key: &ActionKey, entry: &Entry, now: Timestamp) -> Result<Age, Missed> {
+    pub(super) fn accepts(&self, key: &ActionKey, entry: &Entry, now: Timestamp) -> Result<Age, Missed> {
         let options = self.request.options;
         let age = match Age::of(entry.recorded, now, [entry.ttl, options.ttl], options.stale) {
             Age::Stale if !self.can_refresh(key, entry) => Age::Expired,
@@ -129,7 +129,7 @@ impl Call<'_> {
     }
 
     /// Returns what the outcomes of this action are known to have made.
-    fn made_by(&self, manifest: &Manifest) -> Known {
+    pub(super) fn made_by(&self, manifest: &Manifest) -> Known {
         let mut known = Known::new();
         for entry in &manifest.entries {
             // One that cannot be read says nothing.

@@ -78,7 +78,7 @@ impl Call<'_> {
             }
         };
         fault::point("miss.observed");
-        self.ui.verbose(format_args!("miss: {}", self.missed));
+        self.say_missed(given.stdin);
         let Done { exit, recorded } = self.run_and_record(given, lease, before, generation)?;
         if let Err(why) = recorded {
             if let Unrecorded::Store(trouble) = &why {
@@ -129,7 +129,7 @@ impl Call<'_> {
             note_given_up(&self.request, &self.store, Some(&self.missed), &why);
             return unrecorded(self.request, why, self.ui);
         }
-        self.ui.verbose(format_args!("miss: {}", self.missed));
+        self.say_missed(given.stdin);
         say_unrecorded(&why, self.ui);
         let nowhere = Spooling { lease: RefCell::new(None), temporary: RefCell::new(None) };
         match self.capture(given, &nowhere)? {

@@ -7,6 +7,8 @@
 mod age;
 mod behind;
 mod depfile;
+mod earlier;
+mod explain;
 mod hit;
 mod learned;
 mod left;
@@ -16,6 +18,8 @@ mod record;
 mod standard_input;
 mod wait;
 
+pub use earlier::{Nearest, Observed};
+pub use explain::{Answer, Explanation, Ignored, explain};
 pub use wait::HELD;
 
 use std::cell::Cell;

@@ -11,6 +11,7 @@ pub mod lock;
 pub mod pipe;
 pub mod poll;
 pub mod process;
+pub mod random;
 pub mod signal;
 pub mod startup;
 pub mod terminal;

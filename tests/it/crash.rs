@@ -55,6 +55,7 @@ const MATRIX: &[(&str, &[Doing])] = &[
     ("lookup", &[First, Replay]),
     ("prepare.directories", &[First]),
     ("prepare.file", &[First]),
+    ("prepare.secret", &[First]),
     ("lease.locked", &[First, Record]),
     ("lease.taken", &[First, Fail]),
     // Killed while it waits: tests/it/race.rs.

@@ -45,4 +45,5 @@ mod stdin;
 mod takeover;
 mod tidy;
 mod trouble;
+mod why;
 mod words;

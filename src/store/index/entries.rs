@@ -322,8 +322,8 @@ fn insert(
     connection
         .prepare_cached(
             "INSERT INTO entries (key, outcome, recorded, ttl, expires, duration, exit, bytes, disk, shown,
-                 apart, gone, used, grp)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 0, ?3, ?12)",
+                 apart, gone, used, grp, call, parts)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 0, ?3, ?12, ?13, ?14)",
         )?
         .execute(params![
             key.as_bytes(),
@@ -338,6 +338,8 @@ fn insert(
             shown.into_bytes(),
             entry.body.is_none(),
             outcome.shown.group,
+            outcome.shown.call.as_bytes(),
+            outcome.parts,
         ])?;
     let number = connection.last_insert_rowid();
     for (digest, length) in outcome.blobs() {

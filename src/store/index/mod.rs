@@ -33,6 +33,7 @@ mod counts;
 mod digests;
 mod entries;
 mod fold;
+mod history;
 mod retain;
 mod schema;
 mod shards;
@@ -56,6 +57,7 @@ use crate::action::key::ActionKey;
 pub use counts::{Count, Counts, Sum};
 pub use digests::Digests;
 pub use entries::{Order, Row};
+pub use history::{Earlier, History, Refused};
 
 /// The index of a store, brought up to what its files say.
 #[derive(Debug)]
