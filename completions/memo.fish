@@ -66,6 +66,7 @@ complete -c memo -n "__fish_memo_needs_command" -f -a "gc" -d 'Remove what is to
 complete -c memo -n "__fish_memo_needs_command" -f -a "doctor" -d 'Look for damage in the store'
 complete -c memo -n "__fish_memo_needs_command" -f -a "config" -d 'Print what is configured, and where each value comes from'
 complete -c memo -n "__fish_memo_needs_command" -f -a "completions" -d 'Print completions for a shell'
+complete -c memo -n "__fish_memo_needs_command" -f -a "help" -d 'Show what is in the key, or another topic, or a subcommand\'s help'
 complete -c memo -n "__fish_memo_using_subcommand run" -s i -l input -d 'Hash this file, glob or directory too' -r -F
 complete -c memo -n "__fish_memo_using_subcommand run" -s e -l env -d 'Hash this environment variable too' -r -f
 complete -c memo -n "__fish_memo_using_subcommand run" -s k -l key -d 'Hash this text too' -r -f
@@ -174,6 +175,7 @@ complete -c memo -n "__fish_memo_using_subcommand config" -l path -d 'Print wher
 complete -c memo -n "__fish_memo_using_subcommand config" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c memo -n "__fish_memo_using_subcommand completions" -l list -d 'Print the names of this kind that begin with PREFIX, one a line; behind a tab what it is' -r
 complete -c memo -n "__fish_memo_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c memo -n "__fish_memo_using_subcommand help" -s h -l help -d 'Print help (see more with \'--help\')'
 
 # Options and subcommands are memo's; from the first other word on it is a command, completed as its own.
 function __fish_memo_command_line
@@ -194,12 +196,12 @@ function __fish_memo_command_line
     end
     complete --do-complete=(string join ' ' -- (string escape -- $argv) (commandline -ct) | string collect)
 end
-complete -c memo -x -n 'not __fish_memo_using_subcommand ls show clear stats gc doctor config completions' -a '(__fish_memo_command_line)'
+complete -c memo -x -n 'not __fish_memo_using_subcommand ls show clear stats gc doctor config completions help' -a '(__fish_memo_command_line)'
 complete -c memo -x -n '__fish_memo_using_subcommand completions' -a 'bash elvish fish powershell zsh'
 # Names that only the store knows: a group behind -g, a key where a subcommand takes one.
 function __fish_memo_names
     command memo completions --list $argv[1] (commandline -ct | string replace -r '^(-g|--group=)' '') 2>/dev/null
 end
 complete -c memo -kx -n '__fish_memo_using_subcommand show clear; and not contains -- -- (commandline -opc)' -a '(__fish_memo_names keys)'
-complete -c memo -n 'not __fish_memo_using_subcommand ls show clear stats gc doctor config completions' -s g -l group -x -a '(__fish_memo_names groups)'
+complete -c memo -n 'not __fish_memo_using_subcommand ls show clear stats gc doctor config completions help' -s g -l group -x -a '(__fish_memo_names groups)'
 complete -c memo -n '__fish_memo_using_subcommand ls clear stats' -s g -l group -x -a '(__fish_memo_names groups)'

@@ -29,6 +29,7 @@ pub(super) fn about(subcommand: &str, words: &[OsString], odd: &str) -> Error {
         "gc" => "makes room in the store",
         "doctor" => "looks for damage in the store",
         "config" => "prints what is configured",
+        "help" => "explains memo",
         _ => "is one of memo's own",
     };
     let line: Vec<_> = words.iter().map(|word| quote::word(word.as_bytes())).collect();

@@ -12,6 +12,7 @@ pub mod details;
 pub mod doctor;
 pub mod entry;
 pub mod gc;
+pub mod help;
 pub mod json;
 pub mod ls;
 pub mod mistaken;
@@ -46,7 +47,7 @@ use run::{RunArgs, Surroundings};
 
 /// The subcommands, but for `run`.
 pub const SUBCOMMANDS: &[&str] =
-    &["ls", "show", "clear", "why", "stats", "gc", "doctor", "config", "completions"];
+    &["ls", "show", "clear", "why", "stats", "gc", "doctor", "config", "completions | help", "help"];
 
 /// Does what the command line asks for.
 pub fn main(mut words: impl Iterator<Item = OsString>) -> Exit {
@@ -67,6 +68,7 @@ pub fn main(mut words: impl Iterator<Item = OsString>) -> Exit {
         Some("doctor") => subcommand_exit(examine(&words[1..], &around)),
         Some("config") => subcommand_exit(configured(&words[1..], &around)),
         Some("completions") => subcommand_exit(complete(&words[1..], &around)),
+        Some("help") => subcommand_exit(explain_topic(&words[1..])),
         Some("run") => {
             words.remove(0);
             run_exit(words, &around)
@@ -170,6 +172,11 @@ fn complete(words: &[OsString], around: &Surroundings) -> Result<u8, Error> {
     print::print(&text).map(|()| 0)
 }
 
+fn explain_topic(words: &[OsString]) -> Result<u8, Error> {
+    let Some(args) = subcommand::<help::HelpArgs>("help", words)? else { return Ok(0) };
+    help::help(&args)
+}
+
 /// Returns the arguments of a subcommand; `None` when help was asked for and given.
 fn subcommand<T: Args + FromArgMatches>(name: &'static str, words: &[OsString]) -> Result<Option<T>, Error> {
     // What cannot be written to the store is an error there, and not the end of memo.
@@ -240,4 +247,5 @@ pub fn tree() -> Command {
         .subcommand(doctor::DoctorArgs::augment_args(Command::new("doctor")))
         .subcommand(config::ConfigArgs::augment_args(Command::new("config")))
         .subcommand(CompletionsArgs::augment_args(Command::new("completions")))
+        .subcommand(help::HelpArgs::augment_args(Command::new("help")))
 }

@@ -23,6 +23,7 @@ Subcommands (only as the very first word; `memo -- ls` memoizes ls):
   doctor       look for damage in the store
   config       print what is configured, and where it comes from
   completions  print completions for a shell
+  help         what is in the key (`memo help key`); stdin, outputs, exit; or a subcommand
 
 A name that begins with `_` is passed on but never hashed: environment variables, NAME=VALUE words
 before the command, the NAME in -i, -k and --key-cmd.
@@ -38,7 +39,7 @@ pub fn dressed(command: Command) -> Command {
         .about("Memoize a shell command: the second time, the answer is there at once")
         .after_help(AFTER)
         .override_usage(
-            "memo [OPTIONS] [--] [NAME=VALUE]... COMMAND [ARG]...\n       memo ls | show | clear | why | stats | gc | doctor | config | completions",
+            "memo [OPTIONS] [--] [NAME=VALUE]... COMMAND [ARG]...\n       memo ls | show | clear | why | stats | gc | doctor | config | completions | help",
         )
         .args_override_self(true)
         .max_term_width(100)

@@ -6,6 +6,7 @@ mod ageing;
 mod ccache;
 mod chaos;
 mod check;
+mod compared;
 mod completion;
 mod config;
 mod crash;

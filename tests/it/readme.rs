@@ -114,6 +114,18 @@ fn every_command_line_prints_what_stands_below_it() {
 }
 
 #[test]
+fn the_table_of_the_key_is_that_of_memo_help_key() {
+    let (_, behind) = README.split_once("\n## What is in the key\n").unwrap();
+    let rows = behind.lines().skip_while(|line| !line.starts_with("|---")).skip(1);
+    let rows: Vec<_> = rows
+        .take_while(|line| line.starts_with('|'))
+        .map(|line| line.replace('`', "").split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>())
+        .collect();
+    let told: Vec<_> = memo::cli::help::KEY.iter().map(|(part, off)| ["", part, off, ""]).collect();
+    assert_eq!(rows, told);
+}
+
+#[test]
 fn lines_that_build_memo_are_right() {
     let found: Vec<String> = steps().into_iter().filter(is_building).map(|step| step.line).collect();
     assert_eq!(found, BUILDING);
