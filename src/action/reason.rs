@@ -123,6 +123,18 @@ impl Missed {
         matches!(self, Self::Refresh | Self::Stale | Self::CheckFailed(_))
     }
 
+    /// Returns whether it is about something that was observed and is not as it was.
+    pub fn is_observed(&self) -> bool {
+        matches!(
+            self,
+            Self::Program(_)
+                | Self::InputChanged(_)
+                | Self::InputAppeared(_)
+                | Self::InputGone(_)
+                | Self::TreeChanged(_)
+        )
+    }
+
     /// Returns the number that stands for the reason in the journal; 0 stands for none.
     pub fn number(&self) -> u8 {
         match self {

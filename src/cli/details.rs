@@ -7,15 +7,16 @@ use super::color::{Look, Paint};
 use super::json::Object;
 use super::table::{Cell, Columns, Side, shown_size};
 use super::when::{shown_age, shown_duration, utc};
-use super::{entry, quote};
+use super::{entry, part, quote};
 use crate::action::digest::Digest;
 use crate::action::identity::Timestamp;
 use crate::action::observation::{State, Subject};
+use crate::action::part::Part;
 use crate::config::duration;
 use crate::replay::streams::{self, Source};
-use crate::store::Store;
 use crate::store::index::Row;
 use crate::store::outcome::{Content, Outcome, Output, OutputKind, Transcript};
+use crate::store::{Store, parts};
 
 /// What the store's files say of an entry.
 #[derive(Clone, Debug)]
@@ -26,6 +27,8 @@ pub struct Details {
     inline: bool,
     /// How many outcomes there are under its key.
     siblings: usize,
+    /// The parts of its key; empty where nothing is known of them.
+    parts: Vec<Part>,
     observed: Vec<(Subject, State)>,
 }
 
@@ -39,8 +42,11 @@ impl Details {
         let entry = manifest.entries.iter().find(|entry| entry.id == row.outcome);
         let entry = entry.ok_or("it was removed or replaced just now")?;
         let observed = manifest.observations(entry);
+        let outcome = store.outcome(entry)?;
         Ok(Self {
-            outcome: store.outcome(entry)?,
+            // They are said where they can be read; what was left does not depend on them.
+            parts: parts::decode(&outcome.parts).unwrap_or_default(),
+            outcome,
             inline: entry.body.is_some(),
             siblings: manifest.entries.len(),
             observed: observed.map(|(subject, state)| (subject.clone(), state.clone())).collect(),
@@ -119,6 +125,16 @@ impl Details {
             let outcomes = if others == 1 { "outcome" } else { "outcomes" };
             page.say("others", Look::Plain, &format!("{others} more {outcomes} under the same action"));
         }
+        let parts = self.parts.iter().filter(|part| !part.is_ignored()).map(|one| {
+            let name = if one.name.is_empty() { String::new() } else { quote::word(&one.name) };
+            let or_none = |text: String| if text.is_empty() { "-".to_owned() } else { text };
+            vec![
+                Cell::from(one.kind.name().to_owned()),
+                Cell::from(or_none(name)),
+                Cell::new(Look::Faint, or_none(part::said(one, long))),
+            ]
+        });
+        page.part("KEYED BY", &["NAME", "VALUE"], parts.collect());
         let digest = |digest: &Digest| if long { digest.to_string() } else { digest.short() };
         // Every word of a command might have been a file: those that are none are of least interest.
         let mut observed: Vec<_> = self.observed.iter().collect();
@@ -197,6 +213,7 @@ impl Details {
             .optional_number("stderr_bytes", streams.map(|[_, stderr]| stderr))
             .number("stdin_position", self.outcome.stdin)
             .number("outcomes_of_action", self.siblings as u64)
+            .objects("parts", self.parts.iter().map(part::object))
             .objects("observed", observed)
             .objects("outputs", outputs)
             .objects("files", files)

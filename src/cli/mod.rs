@@ -16,6 +16,7 @@ pub mod help;
 pub mod json;
 pub mod ls;
 pub mod mistaken;
+pub mod part;
 pub mod pattern;
 pub mod print;
 pub mod quote;

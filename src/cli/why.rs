@@ -1,7 +1,6 @@
 //! `memo why`: whether a command would hit, and if not, what differs.
 
 use std::ffi::OsString;
-use std::fmt::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
@@ -11,10 +10,10 @@ use super::json::Object;
 use super::run::{self, RunArgs, StdinChoice, Surroundings};
 use super::table::{cut, shown_size};
 use super::when::{shown_age, shown_duration, utc};
-use super::{print, quote};
+use super::{part, print, quote};
 use crate::action::identity::Timestamp;
 use crate::action::observation::{State, Subject};
-use crate::action::part::{Apart, Part, PartKind};
+use crate::action::part::{Apart, PartKind};
 use crate::action::reason::Missed;
 use crate::config::Config;
 use crate::engine::{self, Answer, Explanation, Ignored, Nearest, Observed};
@@ -138,11 +137,14 @@ impl Text {
     }
 
     fn hit(&mut self, hit: &Answer, now: Timestamp) {
-        let Answer { outcome, recorded, saves, stale, unchecked, .. } = hit;
+        let Answer { outcome, recorded, saves, stale, unchecked, failure, .. } = hit;
         self.line(&format!("would hit: recorded {}, saves {}", ago(*recorded, now), shown_duration(*saves)));
         self.line(&format!("entry: {}", outcome.0.short()));
         if *stale {
             self.line("it would be refreshed behind: stale");
+        }
+        if let Some(failure) = failure {
+            self.line(&format!("last refresh behind, {}: failed: {}", ago(failure.when, now), failure.why));
         }
         if *unchecked {
             self.line("if `--check` agrees, which was not run");
@@ -182,11 +184,12 @@ impl Text {
     fn apart(&mut self, apart: &Apart, nearest: &Nearest, words: &[OsString]) {
         let Some(part) = apart.part() else { return };
         let name = if part.name.is_empty() { String::new() } else { plain(&part.name) };
+        let said = |part| part::said(part, false);
         let (old, new) = if part.kind == PartKind::Words {
             let [old, new] = nearest.differing_words(words);
             (Some(said_words(&old)), Some(said_words(&new)))
         } else {
-            (apart.old.as_ref().map(said_part), apart.new.as_ref().map(said_part))
+            (apart.old.as_ref().map(said), apart.new.as_ref().map(said))
         };
         self.values(part.kind.name(), &name, old, new);
     }
@@ -225,21 +228,6 @@ fn said_words(words: &[&[u8]]) -> String {
         return "nothing".to_owned();
     }
     words.iter().map(|word| plain(word)).collect::<Vec<_>>().join(" ")
-}
-
-/// Returns the value of a part, or its seal.
-fn said_part(part: &Part) -> String {
-    let mut said = String::new();
-    match (part.kind, part.shown.is_empty()) {
-        (_, true) => {}
-        (PartKind::Directory | PartKind::Program, _) => said.push_str(&plain(&part.shown)),
-        _ => said.push_str(&String::from_utf8_lossy(&part.shown).replace(quote::is_hidden, "?")),
-    }
-    if let Some(seal) = &part.seal {
-        let space = if said.is_empty() { "" } else { " " };
-        let _ = write!(said, "{space}[{}]", seal.short());
-    }
-    said
 }
 
 /// Returns what was seen of a file or directory.
@@ -295,6 +283,13 @@ fn object(explanation: &Explanation, words: &[OsString], now: Timestamp) -> Obje
             .seconds("saves_seconds", Some(ns(hit.saves)))
             .truth("stale", hit.stale)
             .truth("unchecked", hit.unchecked);
+        if let Some(failure) = &hit.failure {
+            let failed = Object::new()
+                .text("why", &failure.why)
+                .seconds("age_seconds", Some(i128::from(now.0) - i128::from(failure.when.0)))
+                .seconds("duration_seconds", Some(ns(failure.took)));
+            object = object.object("failed_refresh", failed);
+        }
     } else {
         object = object.truth("stdin_unread", explanation.unread);
     }

@@ -13,12 +13,12 @@ use crate::action::observation::{Observation, State, Subject};
 use crate::action::part::{Apart, Part, PartKind, compare};
 use crate::action::reason::Missed;
 use crate::store::index::{Earlier, History};
-use crate::store::manifest::Manifest;
+use crate::store::manifest::{Entry, Manifest};
 use crate::store::outcome::{OutcomeId, Shown};
 
 use super::Call;
 
-/// Of so many entries that are equally near it is compared what they depend on.
+/// Of entries that are equally near it is compared what they depend on, under so many keys.
 const MOST_COMPARED: usize = 16;
 
 /// The nearest earlier entry.
@@ -158,6 +158,7 @@ fn words_between(shown: &Shown, words: &[OsString]) -> Option<usize> {
 }
 
 /// An earlier entry with the parts in which it differs.
+#[derive(Clone)]
 struct Candidate {
     earlier: Earlier,
     apart: Vec<Apart>,
@@ -180,8 +181,31 @@ impl Call<'_> {
         let reason = nearest.and_then(|nearest| nearest.plain().reason(&action.words));
         match reason {
             Some((kind, said)) => self.ui.verbose(format_args!("miss: {}: {said}", kind.name())),
-            None => self.ui.verbose(format_args!("miss: {}", self.missed)),
+            None => {
+                let keys: Vec<_> = self.seen.iter().map(|(key, _)| *key).collect();
+                self.ui.verbose(format_args!("miss: {}", self.nearest_missed(&keys)));
+            }
         }
+    }
+
+    /// Returns why the lookup missed, as said of the outcome that is nearest by what it depends on. The lookup itself
+    /// tells of the one it compared first, which may be from another branch.
+    pub(super) fn nearest_missed(&self, keys: &[ActionKey]) -> Missed {
+        if !self.missed.is_observed() {
+            return self.missed.clone();
+        }
+        let mut scene = self.scene();
+        let mut nearest: Option<(usize, Missed)> = None;
+        for manifest in keys.iter().filter_map(|key| self.store.manifest(key).ok()) {
+            let Some((_, differs)) = manifest.nearest(&mut scene, |_| true) else { continue };
+            // One of which all is as it was is not taken for other reasons: the lookup has said them, or there are
+            // none any more.
+            let Some(first) = differs.first() else { continue };
+            if nearest.as_ref().is_none_or(|(fewest, _)| differs.len() < *fewest) {
+                nearest = Some((differs.len(), first.reason.clone()));
+            }
+        }
+        nearest.map_or_else(|| self.missed.clone(), |(_, reason)| reason)
     }
 
     pub(super) fn history(&self, thorough: bool) -> History {
@@ -195,15 +219,26 @@ impl Call<'_> {
         let candidates = self.candidates(history, stdin);
         let fewest = candidates.first().map(|candidate| (candidate.apart.len(), candidate.words))?;
         let mut nearest: Option<Nearest> = None;
-        let equal = candidates.into_iter().filter(|one| (one.apart.len(), one.words) == fewest);
-        for candidate in equal.take(MOST_COMPARED) {
+        let equal: Vec<_> =
+            candidates.into_iter().filter(|one| (one.apart.len(), one.words) == fewest).collect();
+        let mut compared: Vec<ActionKey> = Vec::new();
+        for Candidate { earlier: Earlier { key, .. }, words, .. } in &equal {
+            if compared.contains(key) || compared.len() == MOST_COMPARED {
+                continue;
+            }
+            compared.push(*key);
+            let under = |id: &OutcomeId| {
+                equal.iter().find(|one| one.earlier.key == *key && one.earlier.outcome == *id)
+            };
             // Listed, and gone since.
-            let Ok(manifest) = self.store.manifest(&candidate.earlier.key) else { continue };
-            let Some(observed) = self.observed(&manifest, &candidate.earlier.outcome) else { continue };
+            let Ok(manifest) = self.store.manifest(key) else { continue };
+            let found = self.observed(&manifest, |entry| under(&entry.id).is_some());
+            let Some((entry, observed)) = found else { continue };
+            let Some(candidate) = under(&entry) else { continue };
             // What another command depends on is not what this one does.
-            let observed = if candidate.words > 0 { Vec::new() } else { observed };
+            let observed = if *words > 0 { Vec::new() } else { observed };
             if nearest.as_ref().is_none_or(|nearest| observed.len() < nearest.observed.len()) {
-                nearest = Some(Nearest { observed, ..candidate.plain() });
+                nearest = Some(Nearest { observed, ..candidate.clone().plain() });
             }
         }
         nearest
@@ -232,17 +267,22 @@ impl Call<'_> {
         candidates
     }
 
-    /// Returns what an entry depends on and what is not as it was; `None` when there is no such entry.
-    fn observed(&self, manifest: &Manifest, outcome: &OutcomeId) -> Option<Vec<Observed>> {
+    /// Returns which entry of those that `which` picks differs the least in what it depends on, and what of that is
+    /// not as it was; `None` when there is no such entry.
+    fn observed(
+        &self,
+        manifest: &Manifest,
+        which: impl Fn(&Entry) -> bool,
+    ) -> Option<(OutcomeId, Vec<Observed>)> {
         let mut scene = self.scene();
-        let (_, differs) = manifest.nearest(&mut scene, |entry| entry.id == *outcome)?;
+        let (position, differs) = manifest.nearest(&mut scene, which)?;
         let observed = differs.into_iter().map(|differs| {
             let subject = differs.subject.clone();
             let new = Observation::of(subject.clone(), &mut scene).ok().map(|observation| observation.state);
             let sizes = [old_size(differs.state), new.as_ref().and_then(|new| new_size(new, subject.path()))];
             Observed { subject, reason: differs.reason, old: differs.state.clone(), new, sizes }
         });
-        Some(observed.collect())
+        Some((manifest.entries[position].id, observed.collect()))
     }
 }
 

@@ -18,6 +18,7 @@ use crate::store::index::{History, Refused};
 use crate::store::location::Trouble;
 use crate::store::manifest::{Entry, Manifest};
 use crate::store::outcome::{Outcome, OutcomeId, Transcript};
+use crate::store::refresh::Failure;
 use crate::store::{Store, parts};
 use crate::ui::Ui;
 
@@ -62,6 +63,8 @@ pub struct Answer {
     pub stale: bool,
     /// Whether a `--check` has a say too, which is not made.
     pub unchecked: bool,
+    /// The last refresh of it that ran behind and failed.
+    pub failure: Option<Failure>,
 }
 
 /// Something that is passed on and not hashed.
@@ -90,6 +93,10 @@ pub fn explain(
     }
     if let Err(bad) = request.action.inputs.check() {
         explanation.unrecorded = Some(bad_input(request, bad, ui)?);
+        if let Ok(store) = store {
+            let started = Cell::new(false);
+            explanation.refused = Call::new(request, store, ui, &started).history(true).refused;
+        }
         return Ok(explanation);
     }
     let store = match store {
@@ -135,6 +142,7 @@ pub fn explain(
                 }
             }
         }
+        call.missed = call.nearest_missed(&asked.keys);
         if asked.unread && call.missed == Missed::NeverSeen && asked.known {
             call.missed = Missed::Stdin;
         }
@@ -246,6 +254,7 @@ impl Call<'_> {
                         saves: outcome.duration,
                         stale: self.accepts(key, entry, now) == Ok(Age::Stale),
                         unchecked: self.check.is_some(),
+                        failure: entry.failure.clone(),
                     };
                     return Ok((answer, outcome));
                 }

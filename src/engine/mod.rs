@@ -135,6 +135,9 @@ pub fn run(request: Request<'_>, store: Result<Store, Trouble>, ui: &Ui) -> Resu
     signal::ignore_file_limit();
     if let Err(bad) = request.action.inputs.check() {
         let why = bad_input(request, bad, ui)?;
+        if let Ok(store) = &store {
+            note_given_up(&request, store, None, &why);
+        }
         return unrecorded(request, why, ui);
     }
     let store = match store {

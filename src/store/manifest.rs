@@ -8,6 +8,7 @@
 //! `memoMAN2`, the key, what is known of stdin, subjects with their states, outcomes, and the BLAKE3
 //! digest of all that. Paths below the root (`--root`) are kept relative to it.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
@@ -151,7 +152,7 @@ impl Manifest {
     }
 
     /// Finds the entry that differs from what is there now in the fewest observations, of those that `which` picks:
-    /// its place and what differs. Of two that are equal it is the one used last.
+    /// its place and what differs. Of two that are equal it is the newer one.
     pub fn nearest(
         &self,
         scene: &mut Scene<'_>,
@@ -174,7 +175,9 @@ impl Manifest {
                     differs.push(Differs { subject: about, state, reason: reason(about, difference) });
                 }
             }
-            if nearest.as_ref().is_none_or(|(_, fewest)| differs.len() < fewest.len()) {
+            let rank =
+                |differs: &[Differs<'_>], at: usize| (differs.len(), Reverse(self.entries[at].recorded));
+            if nearest.as_ref().is_none_or(|(at, fewest)| rank(&differs, position) < rank(fewest, *at)) {
                 nearest = Some((position, differs));
             }
         }

@@ -361,6 +361,31 @@ fn a_refresh_that_fails_leaves_the_answer_and_is_not_tried_at_once() {
     nothing_piles_up(&sandbox);
 }
 
+/// Nothing is refreshed by asking.
+#[test]
+fn why_says_what_is_stale_and_that_its_refresh_failed() {
+    let mut sandbox = aged();
+    sandbox.write("fail", "");
+    let (why, json) = ("memo why --stale 10m ./run", "memo why --json --stale 10m ./run");
+    let asked = sandbox.ok(why);
+    assert!(
+        asked.starts_with("would hit: ") && asked.contains("\nit would be refreshed behind: stale\n"),
+        "{asked}"
+    );
+    assert!(!asked.contains("failed"), "{asked}");
+    let asked = sandbox.ok(json);
+    assert!(asked.contains(r#""stale":true,"#) && !asked.contains("failed_refresh"), "{asked}");
+    assert_eq!(sandbox.runs(), 1);
+    stale(&sandbox.run(STALE), "old\n\n", "it is refreshed behind");
+    until_over(&sandbox);
+    at(&mut sandbox, 659);
+    let asked = sandbox.ok(why);
+    assert!(asked.contains("\nlast refresh behind, 59s ago: failed: exit-status: 3\n"), "{asked}");
+    let asked = sandbox.ok(json);
+    assert!(asked.contains(r#""failed_refresh":{"why":"exit-status: 3","age_seconds":59.000,"#), "{asked}");
+    assert_eq!(sandbox.runs(), 2);
+}
+
 #[test]
 fn who_waits_for_a_refresh_that_fails_gets_its_failure() {
     let sandbox = aged();

@@ -33,9 +33,10 @@ fn lasting(sandbox: &Sandbox, text: &str) -> String {
             }
             _ => {
                 // In their column, so that it stays as wide.
+                // A seal is in brackets.
                 let is_digest = |word: &&str| word.len() == 8 && word.bytes().all(|b| b.is_ascii_hexdigit());
                 let mut line = line.to_owned();
-                for word in line.clone().split_whitespace().filter(is_digest) {
+                for word in line.clone().split(|c| " []".contains(c)).filter(is_digest) {
                     line = line.replacen(word, "[DIGEST]", 1);
                 }
                 out.push_str(&line);
@@ -72,6 +73,17 @@ stdout      5 B
 stderr      3 B
 stored [..]
 
+KEYED BY       NAME  VALUE
+words          -     [[DIGEST]]
+cwd            -     $T/work
+env            LANG  not set
+env            TZ    not set
+stdin          -     empty
+streams        -     stdout and stderr are two
+program        -     SH
+other-options  -i    in [[DIGEST]]
+other-options  -o    out [[DIGEST]]
+
 DEPENDS ON  MODE  CONTENT        PATH
 program     x     [DIGEST]       SH
 input       -     [DIGEST]       in
@@ -83,6 +95,19 @@ declared  0644  6 B   [DIGEST]  out
 
 "#]]
     );
+    let json = sandbox.ok(&format!("memo show --json {}", newest(&sandbox)));
+    let (_, parts) = json.split_once("\"parts\":[").unwrap();
+    let parts = parts.split_once("}]").unwrap().0;
+    for expected in [
+        r#"{"kind":"words","name":null,"value":null,"digest":""#,
+        r#"{"kind":"assignment","name":"_T","value":null,"digest":""#,
+        r#"{"kind":"env","name":"LANG","value":"not set","digest":null,"hashed":true}"#,
+        r#"{"kind":"stdin","name":null,"value":"empty","digest":null,"hashed":true}"#,
+        r#"{"kind":"other-options","name":"-o","value":"out","digest":""#,
+    ] {
+        assert!(parts.contains(expected), "{expected}: {parts}");
+    }
+    assert_eq!(parts.matches("\"hashed\":false").count(), 1, "{parts}");
     let long = sandbox.shown(&sandbox.ok(&format!("memo show -l {}", newest(&sandbox))));
     let key = newest(&sandbox);
     assert!(long.contains(&format!("key         {key}\n")), "{long}");

@@ -190,6 +190,49 @@ mod missed {
         );
     }
 
+    /// As after a branch was switched back and a file was edited: not what the other branch has differs.
+    #[test]
+    fn what_changed_is_said_of_the_nearest_outcome_and_not_of_the_last_one() {
+        let record = ["echo one >b", "memo ./bump b a", "echo two >b", "memo ./bump b a", "echo one >b"];
+        check_both(
+            &[&record[..], &["echo two >a"]].concat(),
+            "memo ./bump b a",
+            "input-changed",
+            "input-changed/a",
+        );
+        // However many were recorded since.
+        let many = "for i in $(seq 20); do echo $i >b; memo ./bump b a; done; echo one >b";
+        check_both(
+            &[&record[..], &[many, "echo two >a"]].concat(),
+            "memo ./bump b a",
+            "input-changed",
+            "input-changed/a",
+        );
+        // Of two that are equally near it is the newer one.
+        let sandbox = world(EARLY);
+        sandbox.ok("export MEMO_TEST_NOW=1; echo 1 >a; echo 1 >b; memo ./bump b a");
+        sandbox.ok("export MEMO_TEST_NOW=2; echo 2 >a; echo 2 >b; memo ./bump b a");
+        check(&sandbox, &["echo 1 >b"], "memo ./bump b a", "input-changed", "input-changed/b");
+    }
+
+    /// `why` does not make the check, so it cannot know.
+    #[test]
+    fn a_check_that_fails() {
+        let sandbox = world(EARLY);
+        sandbox.ok("memo ./bump a");
+        let asked = sandbox.run("memo why --check false ./bump a");
+        assert!(asked.stdout.starts_with("would hit: "), "{asked:?}");
+        assert!(asked.stdout.contains("\nif `--check` agrees, which was not run\n"), "{asked:?}");
+        let asked = sandbox.run("memo why --json --check false ./bump a");
+        assert!(asked.stdout.contains(r#""hit":true,"reason":null,"#), "{asked:?}");
+        assert!(asked.stdout.contains(r#""unchecked":true,"#), "{asked:?}");
+        let ran = sandbox.run("memo -v --check false ./bump a");
+        let missed = ran.missed().unwrap();
+        assert_eq!(missed.split(": ").next(), Some("check-failed"), "{ran:?}");
+        let counted = sandbox.ok("memo stats --json");
+        assert!(counted.contains("check-failed"), "{counted}");
+    }
+
     #[test]
     fn age_and_options() {
         check_both(
@@ -281,6 +324,7 @@ mod unrecorded {
             ("memo -o out puppet print x", "output-missing", "out"),
             ("memo --strict -o out sh -c 'echo >out; echo >more'", "undeclared-output", "more"),
             ("memo -o made sh -c 'mkfifo made'", "output-special", "made"),
+            ("memo --depfile d puppet print x", "depfile", "d"),
         ] {
             check_refused(&sandbox, line, reason, about);
         }
@@ -368,6 +412,10 @@ mod unrecorded {
         assert!(ran.stderr.contains("not recorded"), "{ran:?}");
         let asked = sandbox.run("memo why --json puppet print x");
         assert_eq!(field(&asked.stdout, "unrecorded").as_deref(), Some("unkeyed"), "{asked:?}");
+        let (_, last) = asked.stdout.split_once("\"last_run\":").unwrap_or_else(|| panic!("{asked:?}"));
+        assert_eq!(field(last, "unrecorded").as_deref(), Some("unkeyed"), "{asked:?}");
+        let asked = sandbox.run("memo why puppet print x");
+        assert!(asked.stdout.contains("last run, 0s ago: not recorded: unkeyed"), "{asked:?}");
         let asked = sandbox.run("MEMO_DIR=/dev/null/x memo why --json /bin/true");
         assert_eq!(field(&asked.stdout, "unrecorded").as_deref(), Some("store"), "{asked:?}");
     }
