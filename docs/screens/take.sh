@@ -21,8 +21,27 @@ screens_ls() {
 
 screens_show() {
     record_some
-    take show-80 80 32 'memo show $(memo ls --json -n 1 app.o | cut -c 9-16)'
+    take show-80 80 44 'memo show $(memo ls --json -n 1 app.o | cut -c 9-16)'
     take show-wrong-80 80 12 'memo show --output nosuch.o $(memo ls --json -n 1 app.o | cut -c 9-16)'
+}
+
+screens_why() {
+    # On a terminal, as those who ask.
+    export -f record_builds
+    script -qec record_builds /dev/null </dev/null
+    printf 'memo why%s\n' ' ./build.sh main.c -O2' ' ./build.sh main.c -O3' ' -e TOKEN ./build.sh main.c' \
+        ' ./build.sh nosuch' ' _DEBUG=1 ./build.sh main.c -O0' ' -n ./build.sh main.c -O2' >ask
+    export TOKEN=two
+    for columns in 80 140; do
+        take "why-$columns" "$columns" 50 'while read -r call; do printf "\n> %s\n" "$call"; $call </dev/tty; done <ask'
+    done
+    unset TOKEN
+}
+
+screens_stats() {
+    record_some
+    record_builds
+    for columns in 80 140; do take "stats-$columns" "$columns" 40 'memo stats'; done
 }
 
 # --- What is recorded for that ----------------------------------------------------------------------
@@ -39,6 +58,21 @@ record_some() {
     memo LC_ALL=C sh -c 'sleep 0.4; wc -c numbers src/app.c; echo "a warning" >&2' >/dev/null 2>&1
     memo -- ls 文書 $'odd\e[31mname\n' >/dev/null 2>&1 || true
     memo --cache-exit 0-2 -- ls 文書 $'odd\e[31mname\n' >/dev/null 2>&1 || true
+}
+
+# Calls of a script that was built, edited, and built on another branch.
+record_builds() {
+    printf '#!/bin/sh\ncat main.h "$1" 2>/dev/null | wc -c\n[ "$1" != nosuch ] || exit 3\n' >build.sh
+    chmod +x build.sh
+    printf '#define A 1\n' >main.h
+    printf 'int main(void) { return A; }\n' >main.c
+    memo -i main.h ./build.sh main.c >/dev/null
+    memo ./build.sh main.c -O2 >/dev/null
+    TOKEN=one memo -e TOKEN ./build.sh main.c >/dev/null
+    memo _DEBUG=0 ./build.sh main.c -O0 >/dev/null
+    memo ./build.sh nosuch >/dev/null 2>&1 || true
+    memo -n -g a-group-of-calls-with-a-name-that-is-longer-than-most ./build.sh main.c -Os >/dev/null
+    printf 'int main(void) { return A + 1; }\n' >main.c
 }
 
 # --- How --------------------------------------------------------------------------------------------

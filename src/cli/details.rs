@@ -11,7 +11,7 @@ use super::{entry, part, quote};
 use crate::action::digest::Digest;
 use crate::action::identity::Timestamp;
 use crate::action::observation::{State, Subject};
-use crate::action::part::Part;
+use crate::action::part::{Part, PartKind};
 use crate::config::duration;
 use crate::replay::streams::{self, Source};
 use crate::store::index::Row;
@@ -129,7 +129,8 @@ impl Details {
             let name = if one.name.is_empty() { String::new() } else { quote::word(&one.name) };
             let or_none = |text: String| if text.is_empty() { "-".to_owned() } else { text };
             vec![
-                Cell::from(one.kind.name().to_owned()),
+                // The reason's name is for when it differs.
+                Cell::from(if one.kind == PartKind::Options { "option" } else { one.kind.name() }.to_owned()),
                 Cell::from(or_none(name)),
                 Cell::new(Look::Faint, or_none(part::said(one, long))),
             ]

@@ -13,7 +13,7 @@ use super::when::{shown_age, shown_duration, utc};
 use super::{part, print, quote};
 use crate::action::identity::Timestamp;
 use crate::action::observation::{State, Subject};
-use crate::action::part::{Apart, PartKind};
+use crate::action::part::{Apart, Part, PartKind};
 use crate::action::reason::Missed;
 use crate::config::Config;
 use crate::engine::{self, Answer, Explanation, Ignored, Nearest, Observed};
@@ -192,6 +192,14 @@ impl Text {
             (apart.old.as_ref().map(said), apart.new.as_ref().map(said))
         };
         self.values(part.kind.name(), &name, old, new);
+        // As recorded under make or in a script, and asked for at a prompt.
+        let shown = |part: &Option<Part>| part.as_ref().map(|part| part.shown.clone());
+        if part.kind == PartKind::Stdin
+            && shown(&apart.old).as_deref() == Some(b"empty")
+            && shown(&apart.new).as_deref() == Some(b"a terminal")
+        {
+            self.line("  hint: with `-n` the command has an empty stdin everywhere");
+        }
     }
 
     /// Says what something is and what it was; what has no name begins with what it is.

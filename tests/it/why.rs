@@ -636,4 +636,7 @@ fn a_terminal_is_a_stdin_of_its_own() {
         sandbox.command("script").args(["-qec", "memo why puppet print x", "/dev/null"]).stdin(Stdio::null()),
     );
     assert!(asked.stdout.contains("would run: stdin: a terminal, was empty"), "{asked:?}");
+    assert!(asked.stdout.contains("hint: with `-n` the command has an empty stdin everywhere"), "{asked:?}");
+    let without = sandbox.ok("script -qec 'memo why -n puppet print x' /dev/null </dev/null");
+    assert!(without.starts_with("would hit: "), "and then it hits: {without}");
 }
