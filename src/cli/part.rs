@@ -14,9 +14,9 @@ pub fn said(part: &Part, whole: bool) -> String {
         (_, true) => {}
         (PartKind::Streams, _) if part.name.is_empty() => {
             said.push_str(if part.shown == b"one" {
-                "stdout and stderr are one"
+                "stdout and stderr in one"
             } else {
-                "stdout and stderr are two"
+                "stdout and stderr apart"
             });
         }
         (PartKind::Directory | PartKind::Program, _) => said.push_str(&quote::word(&part.shown)),

@@ -13,7 +13,7 @@ use super::when::{shown_age, shown_duration, utc};
 use super::{part, print, quote};
 use crate::action::identity::Timestamp;
 use crate::action::observation::{State, Subject};
-use crate::action::part::{Apart, Part, PartKind};
+use crate::action::part::{Apart, PartKind};
 use crate::action::reason::Missed;
 use crate::config::Config;
 use crate::engine::{self, Answer, Explanation, Ignored, Nearest, Observed};
@@ -191,14 +191,13 @@ impl Text {
         } else {
             (apart.old.as_ref().map(said), apart.new.as_ref().map(said))
         };
-        self.values(part.kind.name(), &name, old, new);
-        // As recorded under make or in a script, and asked for at a prompt.
-        let shown = |part: &Option<Part>| part.as_ref().map(|part| part.shown.clone());
-        if part.kind == PartKind::Stdin
-            && shown(&apart.old).as_deref() == Some(b"empty")
-            && shown(&apart.new).as_deref() == Some(b"a terminal")
-        {
-            self.line("  hint: with `-n` the command has an empty stdin everywhere");
+        let given = |value: Option<String>| {
+            let absent = part.kind == PartKind::Options;
+            value.or_else(|| absent.then(|| "not given".to_owned()))
+        };
+        self.values(part.kind.name(), &name, given(old), given(new));
+        if let Some(hint) = self::hint(apart) {
+            self.line(&format!("  hint: {hint}"));
         }
     }
 
@@ -227,6 +226,21 @@ impl Text {
         };
         let names: Vec<_> = ignored.iter().map(said).collect();
         self.line(&format!("not hashed: {}", names.join(", ")));
+    }
+}
+
+/// Returns what can be done about a part that is another at a prompt than in a script or below make.
+fn hint(apart: &Apart) -> Option<&'static str> {
+    let (old, new) = (apart.old.as_ref()?, apart.new.as_ref()?);
+    match (new.kind, old.shown.as_slice(), new.shown.as_slice()) {
+        (PartKind::Stdin, b"empty", b"a terminal") => {
+            Some("with `-n` the command has an empty stdin everywhere")
+        }
+        (PartKind::Streams, b"one", b"two") => Some(
+            "it was recorded behind `2>&1`, where their order counts; ask so too: `memo why ... 2>&1 | cat`",
+        ),
+        (PartKind::Streams, b"two", b"one") => Some("with `2>&1` their order counts, and it is not known"),
+        _ => None,
     }
 }
 

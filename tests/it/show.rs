@@ -73,16 +73,16 @@ stdout      5 B
 stderr      3 B
 stored [..]
 
-KEYED BY       NAME  VALUE
-words          -     [[DIGEST]]
-cwd            -     $T/work
-env            LANG  not set
-env            TZ    not set
-stdin          -     empty
-streams        -     stdout and stderr are two
-program        -     SH
-other-options  -i    in [[DIGEST]]
-other-options  -o    out [[DIGEST]]
+KEYED BY  NAME  VALUE
+words     -     [[DIGEST]]
+cwd       -     $T/work
+env       LANG  not set
+env       TZ    not set
+stdin     -     empty
+streams   -     stdout and stderr apart
+program   -     SH
+option    -i    in [[DIGEST]]
+option    -o    out [[DIGEST]]
 
 DEPENDS ON  MODE  CONTENT        PATH
 program     x     [DIGEST]       SH

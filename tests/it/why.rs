@@ -155,6 +155,15 @@ mod missed {
             sandbox.run(line);
             assert!(sandbox.read("out").contains(&expected), "{line}: {}", sandbox.read("out"));
         }
+        sandbox.ok("memo puppet print s >out 2>err");
+        let asked = sandbox.run("memo why puppet print s 2>&1 | cat");
+        assert!(asked.stdout.contains("\n  hint: with `2>&1` their order"), "{asked:?}");
+        // The other way round, and asked for as it was recorded.
+        sandbox.ok("memo puppet print r >out 2>&1");
+        let asked = sandbox.run("memo why puppet print r");
+        assert!(asked.stdout.contains("\n  hint: it was recorded behind `2>&1`"), "{asked:?}");
+        let asked = sandbox.run("memo why puppet print r 2>&1 | cat");
+        assert!(asked.stdout.starts_with("would hit: "), "{asked:?}");
         let asked = sandbox.run("memo why puppet print q 2>&-");
         assert!(asked.stdout.starts_with("would run: streams: `stderr` is new\n"), "{asked:?}");
     }
