@@ -53,7 +53,7 @@ _memo() {
 
     case "${cmd}" in
         memo)
-            opts="-i -e -k -n -o -g -v -q -h -V --input --env --key --key-cmd --stdin --no-cwd --root --no-auto --no-exe --output --strict --depfile --cache-exit --group --ttl --stale --check --refresh --only-cached --max-entries --max-size --verbose --quiet --help --version run ls show clear why stats gc doctor config completions"
+            opts="-i -e -k -n -o -g -v -q -h -V --input --env --key --key-cmd --stdin --no-cwd --root --no-auto --no-exe --output --strict --depfile --cache-exit --group --ttl --stale --check --refresh --only-cached --max-entries --max-size --progress --pty --verbose --quiet --help --version run ls show clear why stats gc doctor config completions"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -190,6 +190,14 @@ _memo() {
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o nospace
                     fi
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --pty)
+                    COMPREPLY=($(compgen -W "never always" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -335,7 +343,7 @@ _memo() {
             return 0
             ;;
         memo__subcmd__run)
-            opts="-i -e -k -n -o -g -v -q -h --input --env --key --key-cmd --stdin --no-cwd --root --no-auto --no-exe --output --strict --depfile --cache-exit --group --ttl --stale --check --refresh --only-cached --max-entries --max-size --verbose --quiet --help"
+            opts="-i -e -k -n -o -g -v -q -h --input --env --key --key-cmd --stdin --no-cwd --root --no-auto --no-exe --output --strict --depfile --cache-exit --group --ttl --stale --check --refresh --only-cached --max-entries --max-size --progress --pty --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -472,6 +480,14 @@ _memo() {
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o nospace
                     fi
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --pty)
+                    COMPREPLY=($(compgen -W "never always" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -533,7 +549,7 @@ _memo() {
             return 0
             ;;
         memo__subcmd__why)
-            opts="-i -e -k -n -o -g -v -q -h --json --input --env --key --key-cmd --stdin --no-cwd --root --no-auto --no-exe --output --strict --depfile --cache-exit --group --ttl --stale --check --refresh --only-cached --max-entries --max-size --verbose --quiet --help"
+            opts="-i -e -k -n -o -g -v -q -h --json --input --env --key --key-cmd --stdin --no-cwd --root --no-auto --no-exe --output --strict --depfile --cache-exit --group --ttl --stale --check --refresh --only-cached --max-entries --max-size --progress --pty --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -672,6 +688,14 @@ _memo() {
                     fi
                     return 0
                     ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --pty)
+                    COMPREPLY=($(compgen -W "never always" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -712,7 +736,7 @@ _memo_or_command() {
         elif [[ $word == -- ]]; then
             ((i++))
             break
-        elif [[ " -i --input -e --env -k --key --key-cmd --stdin --root -o --output --depfile --cache-exit -g --group --ttl --stale --check --max-entries --max-size " == *" $word "* ]]; then
+        elif [[ " -i --input -e --env -k --key --key-cmd --stdin --root -o --output --depfile --cache-exit -g --group --ttl --stale --check --max-entries --max-size --progress --pty " == *" $word "* ]]; then
             ((i++))
         elif [[ $i -eq 1 && " ls show clear stats gc doctor config completions " == *" $word "* ]]; then
             _memo_names "$word" "$2" "$3" || _memo "$@"

@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_memo_global_optspecs
-    string join \n i/input= e/env= k/key= key-cmd= stdin= n no-cwd root= no-auto no-exe o/output= strict depfile= cache-exit= g/group= ttl= stale= check= refresh only-cached max-entries= max-size= v/verbose q/quiet h/help V/version
+    string join \n i/input= e/env= k/key= key-cmd= stdin= n no-cwd root= no-auto no-exe o/output= strict depfile= cache-exit= g/group= ttl= stale= check= refresh only-cached max-entries= max-size= progress= pty= v/verbose q/quiet h/help V/version
 end
 
 function __fish_memo_needs_command
@@ -40,6 +40,11 @@ complete -c memo -n "__fish_memo_needs_command" -l stale -d 'Refresh behind when
 complete -c memo -n "__fish_memo_needs_command" -l check -d 'Run again when this shell command fails; it runs before a result is reused' -r -f
 complete -c memo -n "__fish_memo_needs_command" -l max-entries -d 'Keep so many results of the group, those used last' -r -f
 complete -c memo -n "__fish_memo_needs_command" -l max-size -d 'Keep the store no larger than this: 500M, 2GiB' -r -f
+complete -c memo -n "__fish_memo_needs_command" -l progress -d 'Show how long the command has been running: auto at a terminal, always, never' -r -f -a "auto\t'To somebody at a terminal'
+always\t'Wherever stderr goes'
+never\t'Not at all'"
+complete -c memo -n "__fish_memo_needs_command" -l pty -d 'Give the command a terminal of its own, so that colours and columns survive: never, always' -r -f -a "never\t'No'
+always\t'Yes'"
 complete -c memo -n "__fish_memo_needs_command" -s n -d 'Give the command /dev/null as stdin; the same as --stdin none'
 complete -c memo -n "__fish_memo_needs_command" -l no-cwd -d 'Share results between working directories'
 complete -c memo -n "__fish_memo_needs_command" -l no-auto -d 'Do not look at the files and directories that words of the command name'
@@ -78,6 +83,11 @@ complete -c memo -n "__fish_memo_using_subcommand run" -l stale -d 'Refresh behi
 complete -c memo -n "__fish_memo_using_subcommand run" -l check -d 'Run again when this shell command fails; it runs before a result is reused' -r -f
 complete -c memo -n "__fish_memo_using_subcommand run" -l max-entries -d 'Keep so many results of the group, those used last' -r -f
 complete -c memo -n "__fish_memo_using_subcommand run" -l max-size -d 'Keep the store no larger than this: 500M, 2GiB' -r -f
+complete -c memo -n "__fish_memo_using_subcommand run" -l progress -d 'Show how long the command has been running: auto at a terminal, always, never' -r -f -a "auto\t'To somebody at a terminal'
+always\t'Wherever stderr goes'
+never\t'Not at all'"
+complete -c memo -n "__fish_memo_using_subcommand run" -l pty -d 'Give the command a terminal of its own, so that colours and columns survive: never, always' -r -f -a "never\t'No'
+always\t'Yes'"
 complete -c memo -n "__fish_memo_using_subcommand run" -s n -d 'Give the command /dev/null as stdin; the same as --stdin none'
 complete -c memo -n "__fish_memo_using_subcommand run" -l no-cwd -d 'Share results between working directories'
 complete -c memo -n "__fish_memo_using_subcommand run" -l no-auto -d 'Do not look at the files and directories that words of the command name'
@@ -134,6 +144,11 @@ complete -c memo -n "__fish_memo_using_subcommand why" -l stale -d 'Refresh behi
 complete -c memo -n "__fish_memo_using_subcommand why" -l check -d 'Run again when this shell command fails; it runs before a result is reused' -r -f
 complete -c memo -n "__fish_memo_using_subcommand why" -l max-entries -d 'Keep so many results of the group, those used last' -r -f
 complete -c memo -n "__fish_memo_using_subcommand why" -l max-size -d 'Keep the store no larger than this: 500M, 2GiB' -r -f
+complete -c memo -n "__fish_memo_using_subcommand why" -l progress -d 'Show how long the command has been running: auto at a terminal, always, never' -r -f -a "auto\t'To somebody at a terminal'
+always\t'Wherever stderr goes'
+never\t'Not at all'"
+complete -c memo -n "__fish_memo_using_subcommand why" -l pty -d 'Give the command a terminal of its own, so that colours and columns survive: never, always' -r -f -a "never\t'No'
+always\t'Yes'"
 complete -c memo -n "__fish_memo_using_subcommand why" -l json -d 'Print one JSON object'
 complete -c memo -n "__fish_memo_using_subcommand why" -s n -d 'Give the command /dev/null as stdin; the same as --stdin none'
 complete -c memo -n "__fish_memo_using_subcommand why" -l no-cwd -d 'Share results between working directories'

@@ -91,7 +91,7 @@ pub enum PartKind {
     Singleton = 7,
     /// Standard input.
     Stdin = 8,
-    /// Whether stdout and stderr are one, and which of them are closed.
+    /// Whether stdout and stderr are one, which of them are closed, and the size of the terminal of `--pty`.
     Streams = 9,
     /// The path of the program.
     Program = 10,
@@ -223,7 +223,11 @@ impl Action {
                 parts.open(PartKind::Directory, b"PWD", shell.as_os_str().as_bytes());
             }
         }
-        for (name, value) in &self.environment {
+        // Those of a terminal are in the key only with one.
+        let of_terminal = self.terminal.iter().flat_map(|terminal| &terminal.variables);
+        let of_terminal =
+            of_terminal.filter(|(name, _)| !self.environment.iter().any(|(known, _)| known == name));
+        for (name, value) in self.environment.iter().chain(of_terminal) {
             match value {
                 None => parts.open(PartKind::Environment, name.as_bytes(), b"not set"),
                 Some(value) => parts.sealed(PartKind::Environment, name.as_bytes(), b"", |canon| {
@@ -248,6 +252,10 @@ impl Action {
             if *closed {
                 parts.open(PartKind::Streams, name.as_bytes(), b"closed");
             }
+        }
+        if let Some(terminal) = &self.terminal {
+            let size = format!("{} columns, {} rows", terminal.columns, terminal.rows);
+            parts.open(PartKind::Streams, b"terminal", size.as_bytes());
         }
         if let Some(program) = &self.program {
             parts.open(PartKind::Program, b"", self.below_root(program).as_os_str().as_bytes());
@@ -360,11 +368,29 @@ mod tests {
             auto: true,
             streams: Streams::Separate,
             closed: [false, false],
+            terminal: None,
         }
     }
 
     fn parts(action: &Action, stdin: Stdin) -> Vec<Part> {
         action.parts(Some(stdin), Some(&SECRET))
+    }
+
+    #[test]
+    fn a_terminal_is_streams_and_variables() {
+        use crate::action::key::Terminal;
+        let with = |columns, term: &str| {
+            let variables = vec![("TERM".into(), Some(term.into())), ("LANG".into(), Some("v-three".into()))];
+            let terminal = Some(Terminal { columns, rows: 24, variables });
+            parts(&Action { terminal, ..action() }, Stdin::None)
+        };
+        let kinds = |old: &[Part], new: &[Part]| {
+            compare(old, new, |_| true).iter().map(|apart| apart.part().unwrap().kind).collect::<Vec<_>>()
+        };
+        let none = parts(&action(), Stdin::None);
+        assert_eq!(kinds(&none, &with(80, "xterm")), [PartKind::Environment, PartKind::Streams]);
+        assert_eq!(kinds(&with(80, "xterm"), &with(140, "xterm")), [PartKind::Streams]);
+        assert_eq!(kinds(&with(80, "xterm"), &with(80, "dumb")), [PartKind::Environment]);
     }
 
     #[test]

@@ -37,6 +37,7 @@ use crate::action::words;
 use crate::config::{ExitCodes, Mode};
 use crate::error::{Error, Kind, system_text};
 use crate::exec::launch;
+use crate::progress::Show;
 use crate::store::Store;
 use crate::store::index::Digests;
 use crate::store::location::Trouble;
@@ -90,6 +91,8 @@ pub struct Options {
     pub max_size: u64,
     /// How large an entry may be, in bytes.
     pub max_entry: u64,
+    /// Whether it is shown how far a miss is.
+    pub progress: Show,
 }
 
 /// A call, as the edge hands it over.
@@ -404,6 +407,20 @@ impl<'a> Call<'a> {
             known: Some(&self.digests),
             hashed: 0,
         }
+    }
+
+    /// Returns the command as it is shown to somebody who waits for it: its words, and of what is set for it nothing.
+    fn command_line(&self) -> String {
+        let words: Vec<_> = self.request.action.words.iter().map(|word| word.to_string_lossy()).collect();
+        words.join(" ")
+    }
+
+    /// Returns how long the command took when it was recorded last under this key.
+    fn expected(&self, key: &ActionKey) -> Option<Duration> {
+        let known = self.seen.iter().any(|(seen, ids)| seen == key && !ids.is_empty());
+        let manifest = if known { self.store.manifest(key).ok()? } else { return None };
+        let newest = manifest.entries.iter().max_by_key(|entry| entry.recorded)?;
+        self.store.outcome(newest).ok().map(|outcome| outcome.duration)
     }
 }
 

@@ -60,6 +60,8 @@ const MATRIX: &[(&str, &[Doing])] = &[
     ("lease.taken", &[First, Fail]),
     // Killed while it waits: tests/it/race.rs.
     ("wait.tick", &[]),
+    // On a terminal, where nothing is changed: tests/it/progress.rs.
+    ("progress.drawn", &[]),
     ("lease.verdict", &[First, Record, Fail]),
     ("lease.transcript", &[Fail]),
     ("lease.concluded", &[Record, Fail]),

@@ -28,6 +28,8 @@ mod output;
 mod output_tree;
 mod outside;
 mod peers;
+mod progress;
+mod pty;
 mod race;
 mod readme;
 mod recipes;
