@@ -157,8 +157,8 @@ impl Call<'_> {
             Ok(found) => found,
             Err(bad) => return Ok(Err(bad_input(self.request, bad, self.ui)?)),
         };
-        let outputs = &self.request.action.outputs;
-        let is_output = |path: &&Path| outputs.holds(path, self.request.directory);
+        let outputs = self.request.action.outputs.within(self.request.directory);
+        let is_output = |path: &&Path| outputs.holds(path);
         let is_content = |input: &&Observation| matches!(input.subject, Subject::Input(_) | Subject::Link(_));
         let selected = inputs.iter().filter(is_content).map(|input| input.subject.path());
         if let Some(both) = { selected }.find(is_output) {
