@@ -72,8 +72,7 @@ impl<'a> Named<'a> {
 fn root<'a>(output: &'a Output, place: Place<'a>, named: &Named<'a>) -> Result<Root<'a>, Refused> {
     let path = output.path.as_path();
     let itself = named.declared.get(path).and_then(|declared| Some((*declared, declared.cover(path)?)));
-    let cover = || place.declared.iter().find_map(|declared| Some((declared, declared.cover(path)?)));
-    match itself.or_else(cover) {
+    match itself.or_else(|| place.declared.cover(path)) {
         Some((declared, Cover::Itself)) if output.content == Content::Directory => {
             Ok(Root::Tree(declared, Path::new("")))
         }
@@ -113,6 +112,8 @@ struct Plan<'a> {
     grounds: Vec<Ground>,
     numbers: HashMap<(PathBuf, bool), usize>,
     trees: Vec<(usize, Declared)>,
+    /// The places of these; there may be many.
+    seen: HashSet<PathBuf>,
     ways: Ways,
     held: Held,
     targets: Vec<(&'a Output, At)>,
@@ -134,6 +135,7 @@ impl<'a> Plan<'a> {
             grounds: Vec::new(),
             numbers: HashMap::new(),
             trees: Vec::new(),
+            seen: HashSet::new(),
             ways: Ways::default(),
             held,
             targets: Vec::new(),
@@ -168,7 +170,7 @@ impl<'a> Plan<'a> {
             }
         };
         if let Some(declared) = tree
-            && !self.trees.iter().any(|(_, known)| known == declared)
+            && self.seen.insert(declared.place.clone())
         {
             self.trees.push((number, declared.clone()));
         }
@@ -176,7 +178,8 @@ impl<'a> Plan<'a> {
     }
 
     fn extras(&mut self, recorded: &'a HashMap<&'a Path, &'a Output>) -> Result<(), Refused> {
-        let mut search = Search { place: self.place, recorded, known: None, found: Default::default() };
+        let once = (self.trees.len() > 1).then(HashSet::new);
+        let mut search = Search { place: self.place, recorded, known: None, found: Default::default(), once };
         for (number, declared) in &self.trees {
             search.through(*number, &self.grounds[*number], declared)?;
         }
