@@ -365,6 +365,27 @@ mod strict {
 }
 
 #[test]
+fn a_declared_file_that_the_run_left_alone_is_the_users() {
+    in_both_worlds(|sandbox| {
+        let line = "memo -v -i in -o conf sh -c './bump; [ \"$(cat in)\" = keep ] || cat in >conf'";
+        sandbox.write("in", "keep\n");
+        sandbox.write("conf", "mine\n");
+        sandbox.ok("chmod 644 conf");
+        runs_once(sandbox, line);
+        sandbox.ok("chmod 600 conf");
+        hits(sandbox, line);
+        assert_eq!(mode(sandbox, "conf"), 0o600);
+        sandbox.write("conf", "edited\n");
+        runs_once(sandbox, line);
+        assert_eq!(sandbox.ok("cat conf"), "edited\n");
+        // What an outcome made is not.
+        sandbox.ok(&format!("echo other >in; {line}; echo keep >in"));
+        hits(sandbox, line);
+        assert_eq!(sandbox.ok("cat conf"), "edited\n");
+    });
+}
+
+#[test]
 fn a_file_that_the_run_left_alone_comes_back_too() {
     // What an earlier run of an incremental builder made is needed, though this run did not touch it.
     in_both_worlds(|sandbox| {

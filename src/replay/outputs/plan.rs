@@ -223,8 +223,7 @@ impl<'a> Plan<'a> {
             return Ok(());
         };
         if self.holds(output, &at, &current) {
-            self.keep(output, at, &current, mode);
-            return Ok(());
+            return self.keep(output, at, &current, mode);
         }
         let in_the_way = || Refused::InTheWay(output.path.clone());
         if matches!(current.kind(), FileKind::Directory | FileKind::Special) {
@@ -327,19 +326,24 @@ impl<'a> Plan<'a> {
     }
 
     /// Plans what is to be done about something that is right: its mode, and its time where make would look.
-    fn keep(&mut self, output: &Output, at: At, current: &Identity, mode: u32) {
+    fn keep(&mut self, output: &Output, at: At, current: &Identity, mode: u32) -> Result<(), Refused> {
         let is_directory = output.content == Content::Directory;
-        let steps = if is_directory { &mut self.last } else { &mut self.files };
         let is_old = self.place.newest_input.is_some_and(|newest| current.mtime < newest);
         let has_mode = !matches!(output.content, Content::Link(_)) && output.kind != OutputKind::Rewritten;
         // Set-id and sticky bits of a directory are whoever set them's.
         let bits = if is_directory { current.permissions() & 0o777 } else { current.permissions() };
-        if has_mode && bits != mode {
+        // What the run left alone is the user's to give a mode, unless an outcome made it.
+        let sets_mode = has_mode
+            && bits != mode
+            && (output.kind != OutputKind::Found || self.is_made_by_us(&output.path, &at, current)?);
+        let steps = if is_directory { &mut self.last } else { &mut self.files };
+        if sets_mode {
             steps.push(Step::SetMode { at: at.clone(), mode, was: Some(current.permissions()) });
         }
         if is_old {
             steps.push(Step::Touch(at));
         }
+        Ok(())
     }
 
     fn is_made_by_us(&mut self, path: &Path, at: &At, current: &Identity) -> Result<bool, Refused> {
