@@ -4,7 +4,7 @@
 //! write where it did not declare. A path covers itself and, where it is a directory, all below it; a glob
 //! covers the files and links that match it, hidden ones too, but nothing below a `.git` that it does not name.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
@@ -34,7 +34,8 @@ pub struct Outputs {
 #[derive(Debug)]
 pub struct Within<'a> {
     directory: &'a Path,
-    plain: BTreeSet<PathBuf>,
+    /// By their lexically normal paths, as they are declared.
+    plain: BTreeMap<PathBuf, &'a Path>,
     globs: Vec<Declared>,
 }
 
@@ -145,7 +146,7 @@ impl Outputs {
     }
 
     /// Returns what is declared, as seen from a directory.
-    pub fn within<'a>(&self, directory: &'a Path) -> Within<'a> {
+    pub fn within<'a>(&'a self, directory: &'a Path) -> Within<'a> {
         let absolute = |declared: &Declared| Declared {
             place: normal(&declared.place, directory),
             glob: declared.glob.as_ref().map(|(root, pattern)| (normal(root, directory), pattern.clone())),
@@ -153,7 +154,9 @@ impl Outputs {
         let plain = self.declared.iter().filter(|declared| declared.glob.is_none());
         Within {
             directory,
-            plain: plain.map(|declared| normal(&declared.place, directory)).collect(),
+            plain: plain
+                .map(|declared| (normal(&declared.place, directory), declared.place.as_path()))
+                .collect(),
             globs: self.globs.iter().map(|&number| absolute(&self.declared[number])).collect(),
         }
     }
@@ -192,13 +195,18 @@ impl Outputs {
 impl Within<'_> {
     /// Returns the declared paths, lexically normal; a glob is none.
     pub fn paths(&self) -> impl Iterator<Item = &PathBuf> {
-        self.plain.iter()
+        self.plain.keys()
+    }
+
+    /// Returns a declared path as it is declared, however it is written here; a glob declares none.
+    pub fn declared(&self, path: &Path) -> Option<&Path> {
+        self.plain.get(&normal(path, self.directory)).copied()
     }
 
     /// Returns whether a path is a declared one or lies below one.
     pub fn holds(&self, path: &Path) -> bool {
         let path = normal(path, self.directory);
-        path.ancestors().any(|above| self.plain.contains(above))
+        path.ancestors().any(|above| self.plain.contains_key(above))
             || self.globs.iter().any(|declared| declared.cover(&path).is_some())
     }
 }

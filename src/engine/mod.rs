@@ -312,6 +312,8 @@ struct Call<'a> {
     keys: Keys,
     /// What the words may name, but for declared inputs and outputs.
     candidates: Vec<PathBuf>,
+    /// What words name and `-o` declares too, but for the depfile.
+    overwritten: Vec<PathBuf>,
     hidden: Hidden,
     /// Digests of large files.
     digests: Digests,
@@ -334,6 +336,11 @@ impl<'a> Call<'a> {
         let inputs: BTreeSet<PathBuf> = action.inputs.paths(request.directory).into_iter().collect();
         let mut candidates = if action.auto { words::candidates(&action.words) } else { Vec::new() };
         let at = |path: &Path| normal(path, request.directory);
+        let depfile = action.depfile.as_deref().map(at);
+        let declared = candidates.iter().filter_map(|path| outputs.declared(path));
+        let mut overwritten: Vec<PathBuf> =
+            declared.filter(|path| depfile.as_deref() != Some(&at(path))).map(Path::to_owned).collect();
+        overwritten.dedup();
         candidates.retain(|path| !outputs.holds(path) && !inputs.contains(&at(path)));
         let paths = outputs.paths().cloned().chain(candidates.iter().map(|path| at(path))).collect();
         let hidden = Hidden { store: store.id(), paths, streams: stream_files() };
@@ -345,6 +352,7 @@ impl<'a> Call<'a> {
             ui,
             began: (request.now)(),
             candidates,
+            overwritten,
             hidden,
             missed: Missed::NeverSeen,
             seen: Vec::new(),
