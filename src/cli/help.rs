@@ -31,7 +31,7 @@ pub const KEY: [(&str, &str); 11] = [
     ("LANG, LC_* and TZ, and what -e NAME or -e 'GLOB' names", "-e '!NAME'"),
     ("-k TEXT, and what --key-cmd NAME=CMD prints", "-k _name=TEXT"),
     ("stdin", "-n"),
-    ("whether stdout and stderr are one pipe", ""),
+    ("whether stdout and stderr are one pipe, where a command writes to both", ""),
 ];
 
 const UNDER_KEY: &str = "

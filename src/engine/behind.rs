@@ -72,15 +72,12 @@ impl Call<'_> {
 
     /// Returns the stdin that a refresh of what was found under this key can have.
     fn stdin_behind(&self, key: &ActionKey) -> Option<Given> {
-        if self.keys_for(Stdin::None).contains(key) {
-            return Some(Given {
-                how: How::Null,
-                stdin: Some(Stdin::None),
-                key: Some(self.keys.with(Stdin::None)),
-            });
-        }
-        let closed = self.keys.with(Stdin::Closed);
-        (closed == *key).then_some(Given { how: How::Inherit, stdin: Some(Stdin::Closed), key: Some(closed) })
+        let known = [(Stdin::None, How::Null), (Stdin::Closed, How::Inherit)];
+        known.into_iter().find_map(|(stdin, how)| {
+            let own = self.keys.with(stdin);
+            let found = own == *key || self.key_beside(stdin).0 == *key;
+            found.then_some(Given { how, stdin: Some(stdin), key: Some(own) })
+        })
     }
 
     /// Has a stale outcome refreshed, before it is replayed.

@@ -13,18 +13,18 @@ use crate::action::reason::{Missed, Unrecorded};
 use crate::config::Mode;
 use crate::error::Error;
 use crate::exec::stdin::{self, Now, Source};
-use crate::replay::outputs;
+use crate::replay::{outputs, streams};
 use crate::store::index::{History, Refused};
 use crate::store::location::Trouble;
 use crate::store::manifest::{Entry, Manifest};
-use crate::store::outcome::{Outcome, OutcomeId, Transcript};
+use crate::store::outcome::{Outcome, OutcomeId};
 use crate::store::{Store, parts};
 use crate::ui::Ui;
 
 use super::age::Age;
 use super::earlier::Nearest;
 use super::standard_input::bytes_or_none;
-use super::{Call, Request, bad_input};
+use super::{Answers, Call, Request, bad_input};
 
 /// Why a call would hit or miss.
 #[derive(Clone, Debug, Default)]
@@ -116,8 +116,9 @@ pub fn explain(
     if request.options.mode == Mode::Refresh {
         call.missed = Missed::Refresh;
     } else {
-        for key in &asked.keys {
-            match call.answer_under(key) {
+        let own = asked.keys.iter().map(|key| (*key, Answers::All));
+        for (key, answers) in own.chain(asked.beside) {
+            match call.answer_under(&key, answers) {
                 Ok((answer, outcome)) => {
                     let secret = call.store.secret().filter(|_| !explanation.ignored.is_empty());
                     if let Some(secret) = secret {
@@ -129,7 +130,8 @@ pub fn explain(
                     return Ok(explanation);
                 }
                 Err(missed) => {
-                    if missed != Missed::NeverSeen {
+                    let is_beside = asked.beside.is_some_and(|(beside, _)| beside == key);
+                    if missed != Missed::NeverSeen && !(is_beside && call.missed != Missed::NeverSeen) {
                         call.missed = missed;
                     }
                 }
@@ -176,6 +178,8 @@ fn say_changed(ignored: &mut [Ignored], was: &[Part], is: &[Part]) {
 struct Asked {
     /// The keys, in this order.
     keys: Vec<ActionKey>,
+    /// The key beside the last of them, of which some outcomes answer too.
+    beside: Option<(ActionKey, Answers)>,
     /// What stdin is, if that is known.
     stdin: Option<Stdin>,
     /// Whether it is a pipe that was not read.
@@ -188,7 +192,8 @@ impl Call<'_> {
     /// Returns what stdin is, without taking anything unless that is asked for.
     fn stdin_to_ask_for(&mut self, reads: bool) -> Result<Asked, Unrecorded> {
         let settled = |call: &Self, stdin| Asked {
-            keys: call.keys_for(stdin),
+            keys: vec![call.keys.with(stdin)],
+            beside: Some(call.key_beside(stdin)),
             stdin: Some(stdin),
             unread: false,
             known: true,
@@ -217,15 +222,16 @@ impl Call<'_> {
                     }
                     Now::Bytes => None,
                 };
-                keys.extend(stdin.map(|stdin| self.keys_for(stdin)).unwrap_or_default());
+                keys.extend(stdin.map(|stdin| self.keys.with(stdin)));
+                let beside = stdin.map(|stdin| self.key_beside(stdin));
                 let known = known.is_some_and(|known| known.stdin.reads_all.is_some());
-                Ok(Asked { keys, stdin, unread: stdin.is_none(), known })
+                Ok(Asked { keys, beside, stdin, unread: stdin.is_none(), known })
             }
         }
     }
 
     /// Looks a key up, and verifies what would be replayed.
-    fn answer_under(&mut self, key: &ActionKey) -> Result<(Answer, Outcome), Missed> {
+    fn answer_under(&mut self, key: &ActionKey, answers: Answers) -> Result<(Answer, Outcome), Missed> {
         let mut manifest = self.store.manifest(key).map_err(Missed::Damaged)?;
         let mut damaged = None;
         loop {
@@ -237,7 +243,7 @@ impl Call<'_> {
                 Err(missed) => return Err(damaged.unwrap_or(missed)),
             };
             let entry = &manifest.entries[found.position];
-            match self.verify(&manifest, entry) {
+            match self.verify(&manifest, entry, answers) {
                 Ok(outcome) => {
                     let answer = Answer {
                         key: *key,
@@ -255,10 +261,12 @@ impl Call<'_> {
         }
     }
 
-    fn verify(&self, manifest: &Manifest, entry: &Entry) -> Result<Outcome, Missed> {
+    fn verify(&self, manifest: &Manifest, entry: &Entry, answers: Answers) -> Result<Outcome, Missed> {
         let outcome = self.store.outcome(entry).map_err(Missed::Damaged)?;
-        if let Transcript::Blob { digest, length } = &outcome.transcript {
-            self.store.blobs.open(digest, *length).map_err(|error| Missed::Damaged(error.to_string()))?;
+        let source = streams::Source::open(&outcome.transcript, &self.store.blobs)
+            .map_err(|error| Missed::Damaged(error.to_string()))?;
+        if !answers.hold(&source).map_err(|error| Missed::Damaged(error.to_string()))? {
+            return Err(Missed::NeverSeen);
         }
         for (digest, length) in outcome.blobs() {
             if !self.store.blobs.has(&digest, length) {

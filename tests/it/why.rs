@@ -145,17 +145,17 @@ mod missed {
     #[test]
     fn streams() {
         let sandbox = world(EARLY);
-        sandbox.ok("memo puppet print q >out 2>err");
+        sandbox.ok("memo puppet print q , eprint r >out 2>err");
         let said = "streams: stdout and stderr are one, were two";
         for (line, expected) in [
-            ("memo why puppet print q >out 2>&1", format!("would run: {said}\n")),
-            ("memo why --json puppet print q >out 2>&1", r#""reason":"streams""#.to_owned()),
-            ("memo -v puppet print q >out 2>&1", format!("memo: miss: {said}\n")),
+            ("memo why puppet print q , eprint r >out 2>&1", format!("would run: {said}\n")),
+            ("memo why --json puppet print q , eprint r >out 2>&1", r#""reason":"streams""#.to_owned()),
+            ("memo -v puppet print q , eprint r >out 2>&1", format!("memo: miss: {said}\n")),
         ] {
             sandbox.run(line);
             assert!(sandbox.read("out").contains(&expected), "{line}: {}", sandbox.read("out"));
         }
-        let asked = sandbox.run("memo why puppet print q 2>&-");
+        let asked = sandbox.run("memo why puppet print q , eprint r 2>&-");
         assert!(asked.stdout.starts_with("would run: streams: `stderr` is new\n"), "{asked:?}");
     }
 
