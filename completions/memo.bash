@@ -31,6 +31,9 @@ _memo() {
             memo,gc)
                 cmd="memo__subcmd__gc"
                 ;;
+            memo,help)
+                cmd="memo__subcmd__help"
+                ;;
             memo,ls)
                 cmd="memo__subcmd__ls"
                 ;;
@@ -53,7 +56,7 @@ _memo() {
 
     case "${cmd}" in
         memo)
-            opts="-i -e -k -n -o -g -v -q -h -V --input --env --key --key-cmd --stdin --no-cwd --root --no-auto --no-exe --output --strict --depfile --cache-exit --group --ttl --stale --check --refresh --only-cached --max-entries --max-size --progress --pty --verbose --quiet --help --version run ls show clear why stats gc doctor config completions"
+            opts="-i -e -k -n -o -g -v -q -h -V --input --env --key --key-cmd --stdin --no-cwd --root --no-auto --no-exe --output --strict --depfile --cache-exit --group --ttl --stale --check --refresh --only-cached --max-entries --max-size --progress --pty --verbose --quiet --help --version run ls show clear why stats gc doctor config completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -297,6 +300,20 @@ _memo() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        memo__subcmd__help)
+            opts="-h --help key stdin outputs exit run ls show clear why stats gc doctor config completions help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 *)
                     COMPREPLY=()
                     ;;
@@ -738,7 +755,7 @@ _memo_or_command() {
             break
         elif [[ " -i --input -e --env -k --key --key-cmd --stdin --root -o --output --depfile --cache-exit -g --group --ttl --stale --check --max-entries --max-size --progress --pty " == *" $word "* ]]; then
             ((i++))
-        elif [[ $i -eq 1 && " ls show clear stats gc doctor config completions " == *" $word "* ]]; then
+        elif [[ $i -eq 1 && " ls show clear stats gc doctor config completions help " == *" $word "* ]]; then
             _memo_names "$word" "$2" "$3" || _memo "$@"
             return
         elif [[ $word != -* && ! ($i -eq 1 && ($word == run || $word == why)) ]]; then
@@ -755,7 +772,7 @@ _memo_or_command() {
         mapfile -t COMPREPLY < <(compgen -c -- "$2")
     fi
     if ((COMP_CWORD == 1)); then
-        COMPREPLY+=($(compgen -W "run ls show clear why stats gc doctor config completions" -- "$2"))
+        COMPREPLY+=($(compgen -W "run ls show clear why stats gc doctor config completions help" -- "$2"))
     fi
 }
 complete -F _memo_or_command -o bashdefault -o default memo
