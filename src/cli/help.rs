@@ -88,8 +88,11 @@ Subcommands end with 0, with 1 when there is nothing such (doctor: when somethin
 wrong), with 2 when they were used wrongly. Trouble with the store changes no status.
 ";
 
-/// What is no subcommand.
-const TOPICS: [(&str, fn() -> String); 4] = [
+/// The name of what is no subcommand, and what is to be said of it.
+type Topic = (&'static str, fn() -> String);
+
+/// All of these.
+const TOPICS: [Topic; 4] = [
     ("key", key),
     ("stdin", || STDIN.to_owned()),
     ("outputs", || OUTPUTS.to_owned()),

@@ -25,6 +25,7 @@ use crate::store::lease::{Lease, Taken};
 use crate::store::manifest::Entry;
 use crate::store::outcome::OutcomeId;
 use crate::store::refresh::{Failure, Slot};
+use crate::sys::end;
 use crate::sys::{descriptor, process};
 
 use super::Call;
@@ -137,7 +138,7 @@ impl Call<'_> {
                 let behind = Behind { served: *served, entry: entry.id, given, generation };
                 // Whatever happens in here, the caller's call is not this process's to answer.
                 let _ = catch_unwind(AssertUnwindSafe(|| self.run_behind(behind, lease, slot)));
-                process::exit_now(0)
+                end::at_once(0)
             }
             Err(_) => {
                 lease.abandon();
