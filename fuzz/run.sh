@@ -62,7 +62,7 @@ while IFS= read -r -d '' file; do
         head -c -32 "$file" >"$(corpus manifest "real-$number")"
         { printf "\\2\\$(printf %03o "$number")"; head -c -32 "$file"; } >"$(corpus index "real-$number")"
         # Outcomes stand in manifests, whole.
-        offset=$(grep -obUaP 'memoOUT1' "$file" | head -1 | cut -d: -f1) || true
+        offset=$(grep -obUaP 'memoOUT3' "$file" | head -1 | cut -d: -f1) || true
         [ -z "$offset" ] || tail -c "+$((offset + 1))" "$file" | head -c -32 >"$(corpus outcome "real-$number")"
         ;;
     */outcomes/*)

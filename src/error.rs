@@ -55,6 +55,13 @@ impl Error {
         self
     }
 
+    /// Says that it means something else.
+    #[must_use]
+    pub fn of_kind(mut self, kind: Kind) -> Self {
+        self.kind = kind;
+        self
+    }
+
     /// Returns what it means.
     pub fn kind(&self) -> Kind {
         self.kind

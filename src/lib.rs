@@ -10,6 +10,7 @@ pub mod engine;
 pub mod error;
 pub mod exec;
 pub mod fault;
+pub mod progress;
 pub mod replay;
 pub mod store;
 pub mod sys;

@@ -37,6 +37,11 @@ impl Digest {
         Self(*blake3::hash(bytes).as_bytes())
     }
 
+    /// Returns the digest of bytes in memory under a key.
+    pub fn keyed(key: &[u8; 32], bytes: &[u8]) -> Self {
+        Self(*blake3::keyed_hash(key, bytes).as_bytes())
+    }
+
     /// Returns the digest with this hexadecimal name, of 64 digits.
     pub fn from_hex(name: &str) -> Option<Self> {
         Some(Self(*blake3::Hash::from_hex(name).ok()?.as_bytes()))

@@ -68,6 +68,17 @@ pub enum Streams {
     Merged,
 }
 
+/// A terminal, as far as what is written to one depends on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Terminal {
+    /// Its width in columns.
+    pub columns: u16,
+    /// Its height in rows.
+    pub rows: u16,
+    /// The variables that say what it is and whether colours are wanted.
+    pub variables: Vec<Chosen>,
+}
+
 /// Standard input, as far as it is in the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stdin {
@@ -122,6 +133,8 @@ pub struct Action {
     pub auto: bool,
     /// Whether stdout and stderr are one. In the key.
     pub streams: Streams,
+    /// The terminal that `--pty` gives the command. In the key.
+    pub terminal: Option<Terminal>,
     /// Which of stdout and stderr were closed. In the key: what was never written cannot be replayed.
     pub closed: [bool; 2],
 }
@@ -168,6 +181,14 @@ impl Action {
         canon.tag("depfile").optional(self.depfile.as_deref().map(path));
         canon.tag("auto").number(u64::from(self.auto));
         canon.tag("closed").number(u64::from(self.closed[0]) | u64::from(self.closed[1]) << 1);
+        // Written only where there is one, so that no other key changed when it came.
+        if let Some(terminal) = &self.terminal {
+            canon.tag("terminal").number(terminal.columns.into()).number(terminal.rows.into());
+            canon.number(terminal.variables.len() as u64);
+            for (name, value) in &terminal.variables {
+                canon.bytes(name.as_bytes()).optional(value.as_ref().map(|value| value.as_bytes()));
+            }
+        }
         Keys { canon, streams: self.streams }
     }
 
@@ -280,6 +301,7 @@ mod tests {
             depfile: Some("d".into()),
             auto: true,
             streams: Streams::Separate,
+            terminal: None,
             closed: [false, true],
         }
     }
@@ -301,6 +323,25 @@ mod tests {
             action().call_digest().to_string(),
             "b8fc62975e37f8f5d5bccfbc7151580ed775c88a0fa25e1e1ec7f301c06ce3c8"
         );
+    }
+
+    #[test]
+    fn each_terminal_has_a_key_of_its_own() {
+        let terminal = |columns, rows, term: &str| {
+            let variables = vec![("TERM".into(), Some(term.into())), ("NO_COLOR".into(), None)];
+            Action { terminal: Some(Terminal { columns, rows, variables }), ..action() }
+        };
+        let keys = [
+            key(&action()),
+            key(&terminal(80, 24, "xterm")),
+            key(&terminal(24, 80, "xterm")),
+            key(&terminal(80, 25, "xterm")),
+            key(&terminal(80, 24, "dumb")),
+        ];
+        for (number, key) in keys.iter().enumerate() {
+            assert!(!keys[..number].contains(key), "{number}");
+        }
+        assert_eq!(keys[1].to_string(), "d103c78521da0f242bf2d2ec289618daf2da2a2daf6df06f561b16e76d73b76e");
     }
 
     #[test]
@@ -383,6 +424,7 @@ mod tests {
                 depfile: self.pick(&[None, Some("a".into()), Some("".into())]),
                 auto: self.below(2) == 0,
                 streams: self.pick(&[Streams::Separate, Streams::Merged]),
+                terminal: None,
                 closed: [self.below(2) == 0, self.below(2) == 0],
             }
         }

@@ -20,6 +20,8 @@
 //! | what the depfile names | observation | `-i _NAME=` |
 //! | files and directories named by words | observation | `--no-auto` |
 //!
+//! `part` says the same once more, part by part, for whoever asks why a call missed.
+//!
 //! Nothing here knows the store.
 
 pub mod canon;
@@ -35,6 +37,7 @@ pub mod listing;
 pub mod name;
 pub mod observation;
 pub mod output;
+pub mod part;
 pub mod program;
 pub mod reason;
 pub mod scene;

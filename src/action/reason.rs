@@ -152,6 +152,22 @@ impl Missed {
     }
 }
 
+impl Missed {
+    /// Returns the path the reason is about, or what was said.
+    pub fn about(&self) -> Option<String> {
+        match self {
+            Self::Program(path)
+            | Self::InputChanged(path)
+            | Self::InputAppeared(path)
+            | Self::InputGone(path)
+            | Self::TreeChanged(path)
+            | Self::InTheWay(path) => Some(path.display().to_string()),
+            Self::Damaged(what) | Self::CheckFailed(what) => Some(what.clone()),
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for Missed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())?;
@@ -329,25 +345,40 @@ impl Unrecorded {
     }
 }
 
-impl fmt::Display for Unrecorded {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())?;
+impl Unrecorded {
+    /// Returns what the reason is about: a path, an exit status.
+    pub fn about(&self) -> Option<String> {
         match self {
-            Self::ExitStatus(status) => write!(f, ": {status}"),
-            Self::Signal(signal) => write!(f, ": {signal}"),
+            Self::ExitStatus(status) => Some(status.to_string()),
+            Self::Signal(signal) => Some(signal.to_string()),
             Self::InputChangedMeanwhile(path)
             | Self::WordFileRewritten(path)
             | Self::SpecialWord(path)
             | Self::TreeTooLarge(path)
             | Self::OutputMissing(path)
+            | Self::OutputSpecial(path, _)
             | Self::UndeclaredOutput(path)
-            | Self::OutputIsInput(path) => write!(f, ": `{}`", path.display()),
-            Self::OutputSpecial(path, what) => write!(f, ": `{}` is {what}", path.display()),
-            Self::Depfile(path, why) => write!(f, ": `{}`: {why}", path.display()),
-            Self::Store(why) | Self::Unkeyed(why) => write!(f, ": {why}"),
-            Self::BuildDriver(program) => write!(f, ": `{program}`"),
-            Self::Stdin(why) => write!(f, ": {why}"),
-            _ => Ok(()),
+            | Self::OutputIsInput(path)
+            | Self::Depfile(path, _) => Some(path.display().to_string()),
+            Self::Store(why) | Self::Unkeyed(why) => Some(why.clone()),
+            Self::BuildDriver(program) => Some(program.clone()),
+            Self::Stdin(why) => Some((*why).to_owned()),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Unrecorded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())?;
+        let Some(about) = self.about() else { return Ok(()) };
+        match self {
+            Self::ExitStatus(_) | Self::Signal(_) | Self::Store(_) | Self::Unkeyed(_) | Self::Stdin(_) => {
+                write!(f, ": {about}")
+            }
+            Self::Depfile(_, why) => write!(f, ": `{about}`: {why}"),
+            Self::OutputSpecial(_, what) => write!(f, ": `{about}` is {what}"),
+            _ => write!(f, ": `{about}`"),
         }
     }
 }

@@ -211,7 +211,8 @@ fn of_word(
         .hint("`memo ls` lists what is recorded"))
 }
 
-fn ambiguous(word: &str, candidates: &[Row]) -> Error {
+/// Returns the error for a word that is the beginning of several keys, with some of them.
+pub(super) fn ambiguous(word: &str, candidates: &[Row]) -> Error {
     /// How many candidates are named: as many as one can compare at a glance.
     const MOST: usize = 5;
     let mut error =

@@ -1,7 +1,13 @@
-//! `memo completions SHELL`.
+//! `memo completions SHELL`, and the names that only the store knows, for these to ask for.
 
-use clap::{Args, Command};
+use clap::{Args, Command, ValueEnum};
 use clap_complete::Shell;
+
+use super::quote;
+use crate::action::identity::Timestamp;
+use crate::error::Error;
+use crate::store::Store;
+use crate::store::index::{Index, Order, Row};
 
 /// Print completions for a shell
 ///
@@ -9,8 +15,60 @@ use clap_complete::Shell;
 #[derive(Args, Clone, Debug)]
 pub struct CompletionsArgs {
     /// The shell
-    #[arg(value_name = "SHELL")]
-    pub shell: Shell,
+    #[arg(value_name = "SHELL", required_unless_present = "list")]
+    pub shell: Option<Shell>,
+
+    /// Print the names of this kind that begin with PREFIX, one a line; behind a tab what it is
+    #[arg(long, value_names = ["KIND", "PREFIX"], num_args = 1..=2, hide = true)]
+    pub list: Vec<String>,
+}
+
+/// Kinds of names that only the store knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Kind {
+    /// Of entries.
+    Keys,
+    /// Of groups.
+    Groups,
+}
+
+/// How many keys are offered: more than anybody looks through.
+const MOST: usize = 200;
+
+/// Returns the names of a kind (`words` are that, and maybe their beginning): one a line, behind a tab what it is.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn list(words: &[String], store: &Store, now: Timestamp) -> Result<String, Error> {
+    let prefix = words.get(1).map_or("", String::as_str);
+    let Some(kind) = words.first().and_then(|kind| Kind::from_str(kind, false).ok()) else {
+        // Completions of a newer memo may ask for more.
+        return Ok(String::new());
+    };
+    let mut index = Index::open(store, now)?;
+    Ok(match kind {
+        Kind::Groups => {
+            let groups = index.groups()?.into_iter().filter(|group| group.starts_with(prefix));
+            // One that a shell would have to be told how to quote is not offered.
+            groups.filter(|group| quote::word(group.as_bytes()) == *group).map(|group| group + "\n").collect()
+        }
+        Kind::Keys => {
+            let rows = match prefix {
+                "" => index.page(Order::NewestFirst, None, MOST)?,
+                _ => index.beginning(prefix, MOST)?,
+            };
+            let digits = match prefix.len() {
+                0..=8 => 8,
+                9..=16 => 16,
+                _ => usize::MAX,
+            };
+            let named = |row: &Row| {
+                let key: String = row.outcome.to_string().chars().take(digits).collect();
+                format!("{key}\t{}\n", quote::line(&row.shown))
+            };
+            rows.iter().map(named).collect()
+        }
+    })
 }
 
 /// Returns the completions for a shell.
@@ -43,9 +101,10 @@ pub fn generate(shell: Shell) -> Vec<u8> {
         text.truncate(end);
     }
     let subcommands: Vec<&str> = tree.get_subcommands().map(Command::get_name).collect();
-    let own: Vec<&str> = subcommands.iter().copied().filter(|name| *name != "run").collect();
+    let own: Vec<&str> = subcommands.iter().copied().filter(|name| !["run", "why"].contains(name)).collect();
     let wrapper = wrapper
         .replace("@VALUED@", &valued(&tree).join(" "))
+        .replace("@TAKING@", &taking(&tree).join(" "))
         .replace("@SUBCOMMANDS@", &subcommands.join(" "))
         .replace("@OWN@", &own.join(" "));
     text.extend_from_slice(wrapper.as_bytes());
@@ -59,6 +118,17 @@ fn valued(command: &Command) -> Vec<String> {
         names.extend(option.get_short().map(|short| format!("-{short}")));
         names.extend(option.get_long().map(|long| format!("--{long}")));
     }
+    names
+}
+
+/// Returns the options that take the next word, of the subcommands that take a key.
+fn taking(command: &Command) -> Vec<String> {
+    let named =
+        command.get_subcommands().filter(|subcommand| ["show", "clear"].contains(&subcommand.get_name()));
+    let options = named.flat_map(Command::get_opts).filter(|option| option.get_action().takes_values());
+    let mut names: Vec<String> =
+        options.filter_map(|option| Some(format!("--{}", option.get_long()?))).collect();
+    names.dedup();
     names
 }
 

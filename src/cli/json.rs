@@ -48,6 +48,11 @@ impl Object {
         self.raw(name, &format!("{sign}{}.{:03}", ms / 1000, ms % 1000))
     }
 
+    /// Adds a field with a whole number; `null` for none.
+    pub fn optional_number(self, name: &str, number: Option<u64>) -> Self {
+        self.raw(name, &number.map_or("null".to_owned(), |number| number.to_string()))
+    }
+
     /// Adds a field with a truth value.
     pub fn truth(self, name: &str, truth: bool) -> Self {
         self.raw(name, if truth { "true" } else { "false" })

@@ -22,11 +22,14 @@ pub fn mistaken(subcommand: &str, words: &[OsString], refused: &clap::Error) -> 
 pub(super) fn about(subcommand: &str, words: &[OsString], odd: &str) -> Error {
     let what = match subcommand {
         "ls" => "lists what is recorded",
+        "show" => "shows one entry",
         "clear" => "removes what is recorded",
+        "why" => "says whether a command would hit",
         "stats" => "says what memo was good for",
         "gc" => "makes room in the store",
         "doctor" => "looks for damage in the store",
         "config" => "prints what is configured",
+        "help" => "explains memo",
         _ => "is one of memo's own",
     };
     let line: Vec<_> = words.iter().map(|word| quote::word(word.as_bytes())).collect();

@@ -5,10 +5,14 @@
 //! 0.14 ms more, a sixth of a hit.
 
 pub mod clear;
+pub mod color;
 pub mod completions;
 pub mod config;
+pub mod details;
 pub mod doctor;
+pub mod entry;
 pub mod gc;
+pub mod help;
 pub mod json;
 pub mod ls;
 pub mod mistaken;
@@ -16,11 +20,13 @@ pub mod pattern;
 pub mod print;
 pub mod quote;
 pub mod run;
+pub mod show;
 pub mod stats;
 pub mod table;
 pub mod tally;
 mod usage;
 pub mod when;
+pub mod why;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -34,13 +40,14 @@ use crate::error::{Error, Kind};
 use crate::store::Store;
 use crate::store::location::Trouble;
 use crate::sys::startup::Inherited;
-use crate::sys::{descriptor, process, terminal};
+use crate::sys::{descriptor, process, signal, terminal};
 use crate::ui::{Talk, Ui};
 use completions::CompletionsArgs;
 use run::{RunArgs, Surroundings};
 
 /// The subcommands, but for `run`.
-pub const SUBCOMMANDS: &[&str] = &["ls", "clear", "stats", "gc", "doctor", "config", "completions"];
+pub const SUBCOMMANDS: &[&str] =
+    &["ls", "show", "clear", "why", "stats", "gc", "doctor", "config", "completions | help", "help"];
 
 /// Does what the command line asks for.
 pub fn main(mut words: impl Iterator<Item = OsString>) -> Exit {
@@ -53,12 +60,15 @@ pub fn main(mut words: impl Iterator<Item = OsString>) -> Exit {
     let subcommand = words.first().and_then(|word| word.to_str()).map(str::to_owned);
     match subcommand.as_deref() {
         Some("ls") => subcommand_exit(list(&words[1..], &around)),
+        Some("show") => subcommand_exit(show_entry(&words[1..], &around)),
         Some("clear") => subcommand_exit(clear(&words[1..], &around)),
+        Some("why") => subcommand_exit(explain(&words[1..], &around)),
         Some("stats") => subcommand_exit(count(&words[1..], &around)),
         Some("gc") => subcommand_exit(collect(&words[1..], &around)),
         Some("doctor") => subcommand_exit(examine(&words[1..], &around)),
         Some("config") => subcommand_exit(configured(&words[1..], &around)),
-        Some("completions") => subcommand_exit(complete(&words[1..])),
+        Some("completions") => subcommand_exit(complete(&words[1..], &around)),
+        Some("help") => subcommand_exit(explain_topic(&words[1..])),
         Some("run") => {
             words.remove(0);
             run_exit(words, &around)
@@ -94,8 +104,15 @@ fn run_exit(words: Vec<OsString>, around: &Surroundings) -> Exit {
 fn list(words: &[OsString], around: &Surroundings) -> Result<u8, Error> {
     let Some(args) = subcommand::<ls::LsArgs>("ls", words)? else { return Ok(0) };
     let ui = Ui::new(Talk::Normal);
+    let paint = paint(args.color, around);
     let width = terminal::width(descriptor::standard(1));
-    ls::ls(args, &store(around, &ui)?, around.clock.now(), &ui, width)
+    ls::ls(&args, &store(around, &ui)?, around.clock.now(), &ui, width, paint)
+}
+
+fn show_entry(words: &[OsString], around: &Surroundings) -> Result<u8, Error> {
+    let Some(args) = subcommand::<show::ShowArgs>("show", words)? else { return Ok(0) };
+    let store = store(around, &Ui::new(Talk::Normal))?;
+    show::show(&args, &store, around.clock.now(), paint(args.color, around))
 }
 
 fn clear(words: &[OsString], around: &Surroundings) -> Result<u8, Error> {
@@ -104,6 +121,14 @@ fn clear(words: &[OsString], around: &Surroundings) -> Result<u8, Error> {
     let directory = around.place.directory.as_deref().unwrap_or(Path::new(""));
     let (store, config) = store_and_config(around, &Ui::new(Talk::Normal))?;
     clear::clear(&args, &store, &config, around.clock.now(), directory)
+}
+
+fn explain(words: &[OsString], around: &Surroundings) -> Result<u8, Error> {
+    let Some(args) = subcommand::<why::WhyArgs>("why", words)? else { return Ok(0) };
+    let ui = Ui::new(args.run.talk());
+    let config = config(around, &ui);
+    let width = terminal::width(descriptor::standard(1));
+    why::why(&args, config, around, &ui, width)
 }
 
 fn count(words: &[OsString], around: &Surroundings) -> Result<u8, Error> {
@@ -132,13 +157,30 @@ fn configured(words: &[OsString], around: &Surroundings) -> Result<u8, Error> {
     config::config(&args, &config, &warnings, user_file, &Ui::new(Talk::Normal))
 }
 
-fn complete(words: &[OsString]) -> Result<u8, Error> {
+fn complete(words: &[OsString], around: &Surroundings) -> Result<u8, Error> {
     let Some(args) = subcommand::<CompletionsArgs>("completions", words)? else { return Ok(0) };
-    print::print(&String::from_utf8_lossy(&completions::generate(args.shell))).map(|()| 0)
+    let text = match args.shell {
+        Some(shell) => String::from_utf8_lossy(&completions::generate(shell)).into_owned(),
+        // Whoever pressed a key wants no errors in the middle of the line.
+        None => {
+            let store = store(around, &Ui::new(Talk::Quiet));
+            store
+                .and_then(|store| completions::list(&args.list, &store, around.clock.now()))
+                .unwrap_or_default()
+        }
+    };
+    print::print(&text).map(|()| 0)
+}
+
+fn explain_topic(words: &[OsString]) -> Result<u8, Error> {
+    let Some(args) = subcommand::<help::HelpArgs>("help", words)? else { return Ok(0) };
+    help::help(&args)
 }
 
 /// Returns the arguments of a subcommand; `None` when help was asked for and given.
 fn subcommand<T: Args + FromArgMatches>(name: &'static str, words: &[OsString]) -> Result<Option<T>, Error> {
+    // What cannot be written to the store is an error there, and not the end of memo.
+    signal::ignore_file_limit();
     let command = T::augment_args(Command::new(name))
         .display_name(format!("memo {name}"))
         .bin_name(format!("memo {name}"));
@@ -153,6 +195,12 @@ fn subcommand<T: Args + FromArgMatches>(name: &'static str, words: &[OsString]) 
         }
     };
     T::from_arg_matches(&matches).map(Some).map_err(|error| usage::explain(&error, Kind::Usage))
+}
+
+/// Returns whether stdout gets colours.
+fn paint(when: color::When, around: &Surroundings) -> color::Paint {
+    let terminal = terminal::is_terminal(descriptor::standard(1));
+    color::Paint::decide(when, &around.environment, terminal)
 }
 
 /// Opens the store for looking after it.
@@ -191,10 +239,13 @@ pub fn tree() -> Command {
         .disable_help_subcommand(true)
         .subcommand(RunArgs::augment_args(Command::new("run")).about("Run a command, or replay it"))
         .subcommand(ls::LsArgs::augment_args(Command::new("ls")))
+        .subcommand(show::ShowArgs::augment_args(Command::new("show")))
         .subcommand(clear::ClearArgs::augment_args(Command::new("clear")))
+        .subcommand(why::WhyArgs::augment_args(Command::new("why")))
         .subcommand(stats::StatsArgs::augment_args(Command::new("stats")))
         .subcommand(gc::GcArgs::augment_args(Command::new("gc")))
         .subcommand(doctor::DoctorArgs::augment_args(Command::new("doctor")))
         .subcommand(config::ConfigArgs::augment_args(Command::new("config")))
         .subcommand(CompletionsArgs::augment_args(Command::new("completions")))
+        .subcommand(help::HelpArgs::augment_args(Command::new("help")))
 }

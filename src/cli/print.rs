@@ -10,10 +10,22 @@ use crate::sys::descriptor;
 /// # Errors
 /// When stdout takes nothing for another reason, such as a full disk.
 pub fn print(text: &str) -> Result<(), Error> {
+    passed_on(text).map(|_| ())
+}
+
+/// Writes to stdout; returns whether there is still somebody who reads.
+///
+/// # Errors
+/// When stdout takes nothing for another reason, such as a full disk.
+pub fn passed_on(text: &str) -> Result<bool, Error> {
     match descriptor::write_all(descriptor::standard(1), text.as_bytes()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Error::new(Kind::Failed, format!("cannot write to stdout: {error}")))
-        }
-        _ => Ok(()),
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(refused(&error)),
     }
+}
+
+/// Returns the error for a stdout that takes no more.
+pub fn refused(error: &io::Error) -> Error {
+    Error::new(Kind::Failed, format!("cannot write to stdout: {error}"))
 }

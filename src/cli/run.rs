@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum, ValueHint};
 
 use crate::action::environment::choose;
 use crate::action::input::Inputs;
-use crate::action::key::{Action, Directory};
+use crate::action::key::{Action, Directory, Terminal};
 use crate::action::name::{Name, split_named};
 use crate::action::output::Outputs;
 use crate::action::reason::Unrecorded;
@@ -18,13 +18,15 @@ use crate::config::command_pattern::CommandLine;
 use crate::config::origin::Origin;
 use crate::config::rule::Gives;
 use crate::config::ttl::{self, BadTtl};
-use crate::config::{Clock, Config, Environment, ExitCodes, Mode, Place, duration, size};
+use crate::config::{Clock, Config, Environment, ExitCodes, Mode, Place, Progress, Pty, duration, size};
 use crate::engine::{self, Exit, Options, Request};
 use crate::error::{Error, Kind, system_text};
 use crate::exec::key_command;
+use crate::progress::Show;
 use crate::store::Store;
 use crate::store::location::Trouble;
 use crate::sys::startup::Inherited;
+use crate::sys::terminal::Size;
 use crate::sys::{descriptor, process, terminal};
 use crate::ui::{Talk, Ui};
 
@@ -144,6 +146,20 @@ pub struct RunArgs {
     #[arg(long, value_name = "SIZE", value_parser = size::parse, value_hint = ValueHint::Other, help_heading = "Bound")]
     pub max_size: Option<u64>,
 
+    /// Show how long the command has been running: auto at a terminal, always, never
+    ///
+    /// A line on stderr, after half a second, with a bar where it is known how long it took last time. It is never
+    /// stored, and goes before the command's next output. `auto` shows it to somebody at a terminal, not in a
+    /// script or under make, where several could be in each other's way; `always` wherever stderr goes.
+    #[arg(long, value_name = "auto|always|never", help_heading = "Talk")]
+    pub progress: Option<ProgressChoice>,
+
+    /// Give the command a terminal of its own, so that colours and columns survive: never, always
+    ///
+    /// Its stdout and stderr are then one stream, which goes to stdout. The terminal's kind and size are in the key.
+    #[arg(long, value_name = "never|always", help_heading = "Talk")]
+    pub pty: Option<PtyChoice>,
+
     /// Say hit or miss, and why
     #[arg(short, long, help_heading = "Talk")]
     pub verbose: bool,
@@ -164,6 +180,26 @@ pub enum StdinChoice {
     Auto,
     /// Give none.
     None,
+}
+
+/// Values of `--progress`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ProgressChoice {
+    /// To somebody at a terminal.
+    Auto,
+    /// Wherever stderr goes.
+    Always,
+    /// Not at all.
+    Never,
+}
+
+/// Values of `--pty`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PtyChoice {
+    /// No.
+    Never,
+    /// Yes.
+    Always,
 }
 
 /// The process around the call.
@@ -190,11 +226,66 @@ impl RunArgs {
     }
 }
 
+/// Returns whether progress is shown: not inside another memo, which shows its own; nor, of its own accord, on a
+/// terminal that cannot clear a line.
+fn show(args: &RunArgs, config: &Config, environment: &Environment) -> Show {
+    let choice = match args.progress {
+        Some(ProgressChoice::Auto) => Progress::Auto,
+        Some(ProgressChoice::Always) => Progress::Always,
+        Some(ProgressChoice::Never) => Progress::Never,
+        None if args.quiet => Progress::Never,
+        None => config.progress,
+    };
+    let of = |name| environment.get(name).filter(|value| !value.is_empty());
+    match choice {
+        Progress::Never => Show::Never,
+        _ if of(engine::HELD).is_some() => Show::Never,
+        Progress::Auto if of("TERM").is_none_or(|term| term == "dumb") => Show::Never,
+        Progress::Auto => Show::ToPerson,
+        Progress::Always => Show::Always,
+    }
+}
+
+/// What a program goes by that has a terminal, besides the terminal: what it is, and whether colours are wanted.
+const OF_A_TERMINAL: [&str; 6] =
+    ["TERM", "COLORTERM", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "FORCE_COLOR"];
+/// The size of a terminal where there is none to be like: that of the DEC VT100, which all else takes for granted too.
+const USUAL_SIZE: Size = Size { columns: 80, rows: 24 };
+
+/// Returns the terminal that the command gets, if it gets one: as large as the one at which memo was called.
+fn terminal(args: &RunArgs, config: &Config, around: &Surroundings) -> Option<Terminal> {
+    let wanted = match args.pty {
+        Some(choice) => choice == PtyChoice::Always,
+        None => config.pty == Pty::Always,
+    };
+    if !wanted || around.inherited.closed(1) {
+        return None;
+    }
+    let Size { columns, rows } =
+        [1, 2, 0].into_iter().find_map(|fd| terminal::size(descriptor::standard(fd))).unwrap_or(USUAL_SIZE);
+    let variable = |name: &str| (name.into(), around.environment.get(name).map(OsString::from));
+    Some(Terminal { columns, rows, variables: OF_A_TERMINAL.map(variable).to_vec() })
+}
+
 /// Answers the call from the store or runs it.
 ///
 /// # Errors
 /// What memo itself could not do.
 pub fn run(args: RunArgs, config: Config, around: &Surroundings, ui: &Ui) -> Result<Exit, Error> {
+    with_request(&args, config, around, ui, |request, store| engine::run(request, store, ui))
+}
+
+/// Makes of what was typed what is meant, and hands it over.
+///
+/// # Errors
+/// What is wrong with it, and those of `then`.
+pub fn with_request<T>(
+    args: &RunArgs,
+    config: Config,
+    around: &Surroundings,
+    ui: &Ui,
+    then: impl FnOnce(Request<'_>, Result<Store, Trouble>) -> Result<T, Error>,
+) -> Result<T, Error> {
     let (assignments, words) = split_assignments(&args.command);
     let Some(first) = words.first() else {
         let last = args.command.last().map(|word| word.display().to_string()).unwrap_or_default();
@@ -213,7 +304,7 @@ pub fn run(args: RunArgs, config: Config, around: &Surroundings, ui: &Ui) -> Res
     for origin in &ruled.origins {
         ui.verbose(format_args!("rule: {origin}"));
     }
-    let typed = Typed { args: &args, assignments: &assignments, words, program: &program };
+    let typed = Typed { args, assignments: &assignments, words, program: &program };
     let (made, trouble) = match (&ruled.fault, make(typed, &ruled.gives, &config, around)) {
         (None, Ok(made)) => (made, None),
         (None, Err(error)) if ruled.origins.is_empty() => return Err(error),
@@ -260,7 +351,7 @@ pub fn run(args: RunArgs, config: Config, around: &Surroundings, ui: &Ui) -> Res
         .store
         .map_err(Trouble::Nowhere)
         .and_then(|path| Store::open(&path, process::user(), action.root.as_deref()));
-    engine::run(request, store, ui)
+    then(request, store)
 }
 
 /// A call as it was typed.
@@ -283,7 +374,7 @@ struct Made {
 /// Adds what rules give and what is configured to what was typed.
 fn make(typed: Typed<'_>, gives: &Gives, config: &Config, around: &Surroundings) -> Result<Made, Error> {
     let Typed { args, assignments, words, program } = typed;
-    let options = options(args, gives, config, program)?;
+    let options = options(args, gives, config, program, around)?;
     let no_cwd = args.no_cwd || gives.no_cwd == Some(true);
     let (directory, root, unkeyed) = match directory(args, no_cwd, config, &around.place)? {
         Cwd::Known(directory, root) => (Some(directory), root, None),
@@ -316,6 +407,7 @@ fn make(typed: Typed<'_>, gives: &Gives, config: &Config, around: &Surroundings)
         depfile,
         auto: !args.no_auto && gives.no_auto != Some(true),
         streams: engine::streams(&around.inherited),
+        terminal: terminal(args, config, around),
         closed: [around.inherited.closed(1), around.inherited.closed(2)],
         words: words.to_vec(),
     };
@@ -349,7 +441,13 @@ pub fn split_assignments(command: &[OsString]) -> (Vec<(Name, OsString)>, &[OsSt
     (assignments, words)
 }
 
-fn options(args: &RunArgs, gives: &Gives, config: &Config, program: &Path) -> Result<Options, Error> {
+fn options(
+    args: &RunArgs,
+    gives: &Gives,
+    config: &Config,
+    program: &Path,
+    around: &Surroundings,
+) -> Result<Options, Error> {
     let ttl = match &args.ttl {
         None => gives.ttl.unwrap_or(config.ttl),
         Some(text) => parse_ttl(text)?,
@@ -382,6 +480,7 @@ fn options(args: &RunArgs, gives: &Gives, config: &Config, program: &Path) -> Re
         stdin_max: config.stdin_max,
         max_size: config.max_size,
         max_entry: config.max_entry(),
+        progress: show(args, config, &around.environment),
     })
 }
 

@@ -1,5 +1,9 @@
 //! Tables for people: columns that line up and fit the terminal.
 
+use unicode_width::UnicodeWidthChar;
+
+use super::color::{Look, Paint};
+
 /// On which side of its column a cell stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
@@ -12,30 +16,107 @@ pub enum Side {
 /// The fewest columns left to the last cell of a line, however narrow the terminal is.
 const NARROWEST: usize = 10;
 
-/// Lays out lines of cells under their titles. With a width the last cell of each line is cut to it.
-pub fn table(titles: &[(&str, Side)], lines: &[Vec<String>], width: Option<usize>) -> String {
-    let mut widths: Vec<usize> = titles.iter().map(|(title, _)| columns(title)).collect();
-    for line in lines {
-        for (width, cell) in widths.iter_mut().zip(line) {
-            *width = columns(cell).max(*width);
+/// What stands in one column of one line.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cell {
+    text: String,
+    look: Look,
+}
+
+impl Cell {
+    /// Returns a cell that looks so.
+    pub fn new(look: Look, text: impl Into<String>) -> Self {
+        Self { text: text.into(), look }
+    }
+}
+
+impl From<String> for Cell {
+    fn from(text: String) -> Self {
+        Self::new(Look::Plain, text)
+    }
+}
+
+/// Columns of a table that is written line by line.
+#[derive(Clone, Debug)]
+pub struct Columns {
+    columns: Vec<Column>,
+    terminal: Option<usize>,
+    paint: Paint,
+}
+
+#[derive(Clone, Debug)]
+struct Column {
+    title: String,
+    side: Side,
+    width: usize,
+}
+
+impl Columns {
+    /// Returns columns as wide as their titles, for a terminal of this width or for what is none.
+    pub fn new(titles: &[(&str, Side)], terminal: Option<usize>, paint: Paint) -> Self {
+        let columns = titles.iter().map(|(title, side)| Column {
+            title: (*title).to_owned(),
+            side: *side,
+            width: columns(title),
+        });
+        Self { columns: columns.collect(), terminal, paint }
+    }
+
+    /// Makes them wide enough for these lines. They never become narrower.
+    pub fn fit(&mut self, lines: &[Vec<Cell>]) {
+        for line in lines {
+            for (column, cell) in self.columns.iter_mut().zip(line) {
+                column.width = columns(&cell.text).max(column.width);
+            }
         }
     }
-    let before: usize = widths.iter().rev().skip(1).map(|width| width + 2).sum();
-    let most = width.map(|width| width.saturating_sub(before).max(NARROWEST));
-    let mut text = String::new();
-    let head: Vec<_> = titles.iter().map(|(title, _)| (*title).to_owned()).collect();
-    for line in std::iter::once(&head).chain(lines) {
-        for (i, (cell, (_, side))) in line.iter().zip(titles).enumerate() {
-            let space = " ".repeat(widths[i].saturating_sub(columns(cell)));
-            match side {
-                _ if i + 1 == titles.len() => text.push_str(&cut(cell, most)),
-                Side::Left => text.extend([cell, space.as_str(), "  "]),
-                Side::Right => text.extend([space.as_str(), cell, "  "]),
+
+    /// Returns how much of the terminal is left to the last column; `None` when there is no terminal.
+    pub fn room(&self) -> Option<usize> {
+        let before: usize = self.columns.iter().rev().skip(1).map(|column| column.width + 2).sum();
+        self.terminal.map(|terminal| terminal.saturating_sub(before))
+    }
+
+    /// Leaves a column out.
+    pub fn leave_out(&mut self, position: usize) {
+        self.columns.remove(position);
+    }
+
+    /// Returns the line of titles.
+    pub fn head(&self) -> String {
+        let titles: Vec<_> =
+            self.columns.iter().map(|column| Cell::new(Look::Title, column.title.as_str())).collect();
+        self.line(&titles)
+    }
+
+    /// Returns a line. On a terminal its last cell is cut to the width.
+    pub fn line(&self, cells: &[Cell]) -> String {
+        let most = self.room().map(|room| room.max(NARROWEST));
+        let mut text = String::new();
+        for (i, (cell, column)) in cells.iter().zip(&self.columns).enumerate() {
+            if i + 1 == self.columns.len() {
+                text += &self.paint.text(cell.look, &cut(&cell.text, most));
+                continue;
+            }
+            let space = " ".repeat(column.width.saturating_sub(columns(&cell.text)));
+            let painted = self.paint.text(cell.look, &cell.text);
+            match column.side {
+                Side::Left => text.extend([painted.as_str(), space.as_str(), "  "]),
+                Side::Right => text.extend([space.as_str(), painted.as_str(), "  "]),
             }
         }
         text.push('\n');
+        text
     }
-    text
+}
+
+/// Lays out lines of cells under their titles. With a width the last cell of each line is cut to it.
+pub fn table(titles: &[(&str, Side)], lines: &[Vec<String>], width: Option<usize>) -> String {
+    let lines: Vec<Vec<Cell>> =
+        lines.iter().map(|line| line.iter().cloned().map(Cell::from).collect()).collect();
+    let mut columns = Columns::new(titles, width, Paint::NONE);
+    columns.fit(&lines);
+    lines.iter().fold(columns.head(), |text, line| text + &columns.line(line))
 }
 
 /// Returns a size in bytes in its largest fitting unit: `12 B`, `12.0 KiB`.
@@ -52,7 +133,7 @@ pub fn shown_size(bytes: u64) -> String {
 }
 
 /// Cuts a text to so many columns, with `…` for what is missing.
-fn cut(text: &str, most: Option<usize>) -> String {
+pub(super) fn cut(text: &str, most: Option<usize>) -> String {
     let Some(most) = most.filter(|most| columns(text) > *most) else { return text.to_owned() };
     let mut left = most.saturating_sub(1);
     let mut cut = String::new();
@@ -69,10 +150,11 @@ fn columns(text: &str) -> usize {
     text.chars().map(width_of).sum()
 }
 
-/// Returns how many columns a character may take. Two from Hangul on, where the wide ones begin (Unicode's
-/// annex 11): a line that is a little too short harms nothing, one that is too long wraps. `…` is ours.
+/// Returns how many columns a character may take, as Unicode's annex 11 and most terminals have it. A line that
+/// is a little too short harms nothing, one that is too long wraps: so what asks for the wide form of the
+/// character before it (VS16) counts as the column by which some terminals widen that.
 fn width_of(c: char) -> usize {
-    if c >= '\u{1100}' && c != '…' { 2 } else { 1 }
+    if c == '\u{fe0f}' { 1 } else { c.width().unwrap_or(0) }
 }
 
 #[cfg(test)]
@@ -106,6 +188,30 @@ abcd  12345  \u{4e2d}\u{6587}\u{4e2d}\u{6587}x
         assert_eq!(narrow.lines().nth(1), Some("ab        7  cc -c x.c…"));
         assert_eq!(cut("\u{4e2d}\u{6587}", Some(3)), "\u{4e2d}…");
         assert_eq!(cut("abc", Some(3)), "abc");
+    }
+
+    #[test]
+    fn characters_are_measured_as_terminals_show_them() {
+        let texts = [
+            "abc",
+            "\u{4e2d}\u{6587}",
+            "e\u{301}",
+            "\u{2192} \u{201c}x\u{201d}",
+            "\u{2764}\u{fe0f}",
+            "\u{1f980}",
+        ];
+        assert_eq!(texts.map(columns), [3, 4, 1, 5, 2, 2]);
+        assert_eq!(cut("e\u{301}e\u{301}e\u{301}", Some(2)), "e\u{301}…");
+    }
+
+    #[test]
+    fn colours_take_no_columns_and_cells_are_cut_before_they_are_coloured() {
+        let titles = [("KEY", Side::Left), ("COMMAND", Side::Left)];
+        let line = vec![Cell::new(Look::Key, "5b92"), Cell::new(Look::Faint, "abcdefghijklm")];
+        let mut columns = Columns::new(&titles, Some(16), Paint::ALL);
+        columns.fit(std::slice::from_ref(&line));
+        assert_eq!(columns.head(), "\x1b[1mKEY\x1b[0m   \x1b[1mCOMMAND\x1b[0m\n");
+        assert_eq!(columns.line(&line), "\x1b[33m5b92\x1b[0m  \x1b[2mabcdefghi…\x1b[0m\n");
     }
 
     #[test]

@@ -43,6 +43,8 @@ impl Tally {
             Event::Hit => self.hits.add(&count.sum),
             Event::Miss => self.misses.add(&count.sum),
             Event::Commit => self.recorded += count.sum.times,
+            // The miss is counted.
+            Event::Unrecorded => {}
         }
     }
 

@@ -15,12 +15,15 @@ const AFTER: &str = "\
 Subcommands (only as the very first word; `memo -- ls` memoizes ls):
   run          the same as memo alone
   ls           list what is recorded
+  show         show all that is known of an entry, or print what it holds
   clear        remove what is recorded
+  why          say whether a command would hit, and why not
   stats        say how often memo answered, and what that saved
   gc           remove what is too much, and what nothing needs
   doctor       look for damage in the store
   config       print what is configured, and where it comes from
   completions  print completions for a shell
+  help         what is in the key (`memo help key`); stdin, outputs, exit; or a subcommand
 
 A name that begins with `_` is passed on but never hashed: environment variables, NAME=VALUE words
 before the command, the NAME in -i, -k and --key-cmd.
@@ -36,7 +39,7 @@ pub fn dressed(command: Command) -> Command {
         .about("Memoize a shell command: the second time, the answer is there at once")
         .after_help(AFTER)
         .override_usage(
-            "memo [OPTIONS] [--] [NAME=VALUE]... COMMAND [ARG]...\n       memo ls | clear | stats | gc | doctor | config | completions",
+            "memo [OPTIONS] [--] [NAME=VALUE]... COMMAND [ARG]...\n       memo ls | show | clear | why | stats | gc | doctor | config | completions | help",
         )
         .args_override_self(true)
         .max_term_width(100)
@@ -98,6 +101,9 @@ pub fn explain(error: &clap::Error, kind: Kind) -> Error {
                 Some(suggested) => error.hint(format_args!("did you mean `{suggested}`?")),
                 None => error.hint("options of memo stand before the command; see `memo --help`"),
             }
+        }
+        ErrorKind::MissingRequiredArgument if kind == Kind::Usage => {
+            Error::new(kind, format_args!("{} is missing", option.trim_matches(['<', '>'])))
         }
         ErrorKind::MissingRequiredArgument => {
             Error::new(kind, "no command to run").hint("`memo COMMAND [ARG]...`; see `memo --help`")

@@ -1,4 +1,23 @@
 
+# Names that only the store knows: a group behind -g, a key where a subcommand takes one.
+_memo_names() {
+    local what before=$3 begun=$2
+    # `--group=NAME` is three words here, `--group=` two.
+    if [[ ${COMP_WORDS[COMP_CWORD]} == = ]]; then
+        before=${COMP_WORDS[COMP_CWORD - 1]} begun=
+    elif [[ $3 == = ]]; then
+        before=${COMP_WORDS[COMP_CWORD - 2]}
+    fi
+    if [[ $before == -g || $before == --group ]]; then
+        what=groups
+    elif [[ ($1 == show || $1 == clear) && $2 != -* && " @TAKING@ " != *" $before "* &&
+        " ${COMP_WORDS[*]:2:COMP_CWORD-2} " != *" -- "* ]]; then
+        what=keys
+    else
+        return 1
+    fi
+    mapfile -t COMPREPLY < <(command memo completions --list "$what" "$begun" 2>/dev/null | cut -f 1)
+}
 # Options and subcommands are memo's; from the first other word on it is a command, completed as its own.
 _memo_or_command() {
     local i word
@@ -13,14 +32,14 @@ _memo_or_command() {
         elif [[ " @VALUED@ " == *" $word "* ]]; then
             ((i++))
         elif [[ $i -eq 1 && " @OWN@ " == *" $word "* ]]; then
-            _memo "$@"
+            _memo_names "$word" "$2" "$3" || _memo "$@"
             return
-        elif [[ $word != -* && ! ($i -eq 1 && $word == run) ]]; then
+        elif [[ $word != -* && ! ($i -eq 1 && ($word == run || $word == why)) ]]; then
             break
         fi
     done
     if [[ i -gt COMP_CWORD || i -eq COMP_CWORD && $2 == -* ]]; then
-        _memo "$@"
+        _memo_names run "$2" "$3" || _memo "$@"
     elif declare -F _comp_command_offset >/dev/null; then
         _comp_command_offset "$i"
     elif declare -F _command_offset >/dev/null; then

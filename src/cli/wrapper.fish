@@ -5,7 +5,7 @@ function __fish_memo_command_line
     set -e words[1]
     argparse -s (__fish_memo_global_optspecs) -- $words 2>/dev/null
     or return
-    if test "$argv[1]" = run
+    if contains -- "$argv[1]" run why
         set -e argv[1]
         argparse -s (__fish_memo_global_optspecs) -- $argv 2>/dev/null
         or return
@@ -20,3 +20,10 @@ function __fish_memo_command_line
 end
 complete -c memo -x -n 'not __fish_memo_using_subcommand @OWN@' -a '(__fish_memo_command_line)'
 complete -c memo -x -n '__fish_memo_using_subcommand completions' -a 'bash elvish fish powershell zsh'
+# Names that only the store knows: a group behind -g, a key where a subcommand takes one.
+function __fish_memo_names
+    command memo completions --list $argv[1] (commandline -ct | string replace -r '^(-g|--group=)' '') 2>/dev/null
+end
+complete -c memo -kx -n '__fish_memo_using_subcommand show clear; and not contains -- -- (commandline -opc)' -a '(__fish_memo_names keys)'
+complete -c memo -n 'not __fish_memo_using_subcommand @OWN@' -s g -l group -x -a '(__fish_memo_names groups)'
+complete -c memo -n '__fish_memo_using_subcommand ls clear stats' -s g -l group -x -a '(__fish_memo_names groups)'

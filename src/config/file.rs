@@ -270,7 +270,7 @@ mod tests {
             &[
                 "F:3: unknown key `tll` | did you mean `ttl`?",
                 "F:4: unknown key `stdin_max` | did you mean `stdin-max`?",
-                "F:5: unknown key `colour` | keys are: mode, dir, ttl, env, cache-exit, stdin-max, max-size, max-entry, max-entries, refresh-jobs, relocatable, build-drivers",
+                "F:5: unknown key `colour` | keys are: mode, dir, ttl, env, cache-exit, stdin-max, max-size, max-entry, max-entries, refresh-jobs, relocatable, progress, pty, build-drivers",
             ],
         );
         assert_eq!(config.mode, super::super::Mode::Off);

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use super::command_pattern::CommandPattern;
 use super::given::Given;
+use super::progress::{Progress, Pty};
 use super::value::{Bad, Value};
 use super::{Config, directory};
 
@@ -24,6 +25,8 @@ pub(super) enum Key {
     MaxEntries,
     RefreshJobs,
     Relocatable,
+    Progress,
+    Pty,
     BuildDrivers,
 }
 
@@ -52,7 +55,7 @@ pub(super) enum Set {
 
 impl Key {
     /// All keys, in the order of `config/default.toml`.
-    pub(super) const ALL: [Self; 12] = [
+    pub(super) const ALL: [Self; 14] = [
         Self::Mode,
         Self::Dir,
         Self::Ttl,
@@ -64,6 +67,8 @@ impl Key {
         Self::MaxEntries,
         Self::RefreshJobs,
         Self::Relocatable,
+        Self::Progress,
+        Self::Pty,
         Self::BuildDrivers,
     ];
 
@@ -81,6 +86,8 @@ impl Key {
             Self::MaxEntries => "max-entries",
             Self::RefreshJobs => "refresh-jobs",
             Self::Relocatable => "relocatable",
+            Self::Progress => "progress",
+            Self::Pty => "pty",
             Self::BuildDrivers => "build-drivers",
         }
     }
@@ -99,6 +106,8 @@ impl Key {
             Self::MaxEntries => "MEMO_MAX_ENTRIES",
             Self::RefreshJobs => "MEMO_REFRESH_JOBS",
             Self::Relocatable => "MEMO_RELOCATABLE",
+            Self::Progress => "MEMO_PROGRESS",
+            Self::Pty => "MEMO_PTY",
             Self::BuildDrivers => "MEMO_BUILD_DRIVERS",
         }
     }
@@ -117,6 +126,7 @@ impl Key {
                 Some("the store is shared with other projects, whose entries would have to go")
             }
             Self::RefreshJobs => Some("it is about this machine, not about the project"),
+            Self::Progress => Some("it is about whoever waits, not about the project"),
             Self::Mode
             | Self::Ttl
             | Self::Env
@@ -124,6 +134,7 @@ impl Key {
             | Self::StdinMax
             | Self::MaxEntry
             | Self::Relocatable
+            | Self::Pty
             | Self::BuildDrivers => None,
         }
     }
@@ -159,6 +170,8 @@ impl Key {
             }
             Self::RefreshJobs => config.refresh_jobs = value.number(0)?,
             Self::Relocatable => config.relocatable = value.truth()?,
+            Self::Progress => config.progress = value.choice(&Progress::ALL)?,
+            Self::Pty => config.pty = value.choice(&Pty::ALL)?,
             Self::BuildDrivers => {
                 let names = value.names()?;
                 let read = |name| CommandPattern::read(name, scope.project, self.example());
@@ -185,6 +198,8 @@ impl Key {
             Self::MaxEntries => "for example: `max-entries = 1000`, or `max-entries = \"none\"`",
             Self::RefreshJobs => "for example: `refresh-jobs = 2`",
             Self::Relocatable => "for example: `relocatable = true`",
+            Self::Progress => "for example: `progress = \"never\"`",
+            Self::Pty => "for example: `pty = \"always\"`",
             Self::BuildDrivers => "for example: `build-drivers = [\"tox\", \"cmake --build\", \"!go vet\"]`",
         }
     }

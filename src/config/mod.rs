@@ -36,6 +36,7 @@ pub mod mode;
 pub mod nearest;
 pub mod origin;
 pub mod place;
+pub mod progress;
 pub mod project;
 mod rounded;
 pub mod rule;
@@ -54,6 +55,7 @@ pub use environment::Environment;
 pub use exit_codes::ExitCodes;
 pub use mode::Mode;
 pub use place::Place;
+pub use progress::{Progress, Pty};
 
 use command_pattern::{CommandLine, CommandPattern};
 use file::Layer;
@@ -125,6 +127,10 @@ pub struct Config {
     pub refresh_jobs: u64,
     /// Whether the project's directory is the root of calls in it, as with `--root`.
     pub relocatable: bool,
+    /// Whether progress is shown.
+    pub progress: Progress,
+    /// Whether a command gets a terminal of its own.
+    pub pty: Pty,
     /// Which commands are build drivers: of the patterns that match, the last decides.
     pub build_drivers: Vec<CommandPattern>,
     /// The rules of all files, in the order of the layers and of their lines.
@@ -219,6 +225,8 @@ impl Config {
             max_entries: None,
             refresh_jobs: REFRESH_JOBS,
             relocatable: false,
+            progress: Progress::Auto,
+            pty: Pty::Never,
             build_drivers: BUILD_DRIVERS.iter().map(|text| CommandPattern::built_in(text)).collect(),
             rules: Vec::new(),
             project: None,
@@ -385,6 +393,8 @@ mod tests {
                 ("MEMO_MAX_ENTRIES", "30"),
                 ("MEMO_REFRESH_JOBS", "0"),
                 ("MEMO_RELOCATABLE", "true"),
+                ("MEMO_PROGRESS", "never"),
+                ("MEMO_PTY", "always"),
             ],
         );
         let expected = Config {
@@ -399,6 +409,8 @@ mod tests {
             max_entries: Some(30),
             refresh_jobs: 0,
             relocatable: true,
+            progress: Progress::Never,
+            pty: Pty::Always,
             ..Config::built_in("/work/store".into())
         };
         assert_eq!(plain(config), expected);

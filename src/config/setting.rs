@@ -49,6 +49,8 @@ impl Config {
             Key::MaxEntries => self.max_entries.map_or(text("none".to_owned()), Written::Number),
             Key::RefreshJobs => Written::Number(self.refresh_jobs),
             Key::Relocatable => Written::Truth(self.relocatable),
+            Key::Progress => text(self.progress.name().to_owned()),
+            Key::Pty => text(self.pty.name().to_owned()),
             Key::Env => return self.list(key, self.env.clone()),
             Key::BuildDrivers => {
                 let texts = self.build_drivers.iter().map(CommandPattern::text);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::exit_codes::BadExitCodes;
 use super::given::Given;
 use super::mode::BadMode;
-use super::{ExitCodes, Mode, size, ttl};
+use super::{ExitCodes, Mode, progress, size, ttl};
 
 /// Why a value was not taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +39,12 @@ impl Value<'_> {
     pub(super) fn mode(self) -> Result<Mode, Bad> {
         let text = self.given.text().ok_or_else(|| self.wrong("a mode"))?;
         text.parse().map_err(|bad: BadMode| Bad::new(&bad, bad.hint()))
+    }
+
+    /// Reads one of several names.
+    pub(super) fn choice<T: Copy>(self, known: &[(&'static str, T)]) -> Result<T, Bad> {
+        let text = self.given.text().ok_or_else(|| self.wrong("a word"))?;
+        progress::choice(&text, known).map_err(|(message, hint)| Bad::new(message, hint))
     }
 
     pub(super) fn ttl(self) -> Result<Option<Duration>, Bad> {

@@ -74,7 +74,8 @@ impl Call<'_> {
         let known = [(Stdin::None, How::Null), (Stdin::Closed, How::Inherit)];
         known.into_iter().find_map(|(stdin, how)| {
             let own = self.keys.with(stdin);
-            (own == *key || self.key_beside(stdin).0 == *key).then_some(Given { how, key: Some(own) })
+            let is_served = own == *key || self.key_beside(stdin).0 == *key;
+            is_served.then_some(Given { how, stdin: Some(stdin), key: Some(own) })
         })
     }
 

@@ -8,10 +8,10 @@ use crate::config::{Mode, duration};
 use crate::error::{Error, Kind, system_text};
 use crate::exec::key_command;
 use crate::replay::outputs::{self, Known, Place, Refused, Staged};
-use crate::replay::streams::{self, Replayed, Source, Wrote};
+use crate::replay::streams::{self, Replayed, Source};
 use crate::store::Renewal;
 use crate::store::manifest::{Entry, Manifest};
-use crate::store::outcome::{Outcome, Output, OutputKind, Transcript};
+use crate::store::outcome::{Outcome, Output, OutputKind};
 use crate::sys::startup::Inherited;
 use crate::sys::{file, signal};
 
@@ -77,7 +77,7 @@ impl Call<'_> {
     }
 
     /// Whether this call's options would have kept, and still want, what was recorded, and how old that is.
-    fn accepts(&self, key: &ActionKey, entry: &Entry, now: Timestamp) -> Result<Age, Missed> {
+    pub(super) fn accepts(&self, key: &ActionKey, entry: &Entry, now: Timestamp) -> Result<Age, Missed> {
         let options = self.request.options;
         let age = match Age::of(entry.recorded, now, [entry.ttl, options.ttl], options.stale) {
             Age::Stale if !self.can_refresh(key, entry) => Age::Expired,
@@ -113,21 +113,9 @@ impl Call<'_> {
     ) -> Result<Hit, Missed> {
         let damaged = |what: String| Missed::Damaged(what);
         let outcome = self.store.outcome(entry).map_err(damaged)?;
-        let source = match &outcome.transcript {
-            Transcript::Inline(bytes) => Source::Memory(bytes.clone()),
-            Transcript::Blob { digest, length } => {
-                let file =
-                    self.store.blobs.open(digest, *length).map_err(|error| damaged(error.to_string()))?;
-                Source::File(file, *length)
-            }
-        };
-        let wrote = || source.wrote().map_err(|error| damaged(error.to_string()));
-        let is_true = match answers {
-            Answers::All => true,
-            Answers::OneStream => wrote()? != Wrote::Both,
-            Answers::Silent => wrote()? == Wrote::Nothing,
-        };
-        if !is_true {
+        let source = Source::open(&outcome.transcript, &self.store.blobs)
+            .map_err(|error| damaged(error.to_string()))?;
+        if !answers.takes(&source).map_err(|error| damaged(error.to_string()))? {
             return Err(Missed::NeverSeen);
         }
         let staged = if outcome.outputs.is_empty() && self.request.action.outputs.is_empty() {
@@ -150,7 +138,7 @@ impl Call<'_> {
     }
 
     /// Returns what the outcomes of this action are known to have made.
-    fn made_by(&self, manifest: &Manifest) -> Known {
+    pub(super) fn made_by(&self, manifest: &Manifest) -> Known {
         let mut known = Known::new();
         for entry in &manifest.entries {
             // One that cannot be read says nothing.

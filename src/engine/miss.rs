@@ -17,6 +17,7 @@ use crate::exec::capture::{self, Input, Notice, Plan, Ran};
 use crate::exec::feed::Feed;
 use crate::exec::transcript::{Spool, Spooled};
 use crate::fault;
+use crate::progress::{Doing, Line};
 use crate::store::Store;
 use crate::store::gc::{
     self,
@@ -27,6 +28,7 @@ use crate::store::temporary::Temporary;
 use crate::store::verdict::Verdict;
 use crate::sys::process::{Ended, is_scarcity};
 use crate::sys::signal;
+use crate::sys::terminal::Size;
 
 use super::depfile::DepfileBefore;
 use super::hit::undelivered;
@@ -79,7 +81,7 @@ impl Call<'_> {
             }
         };
         fault::point("miss.observed");
-        self.ui.verbose(format_args!("miss: {}", self.missed));
+        self.say_missed(given.stdin);
         let Done { exit, recorded } = self.run_and_record(given, lease, before, generation)?;
         if let Err(why) = recorded {
             if let Unrecorded::Store(trouble) = &why {
@@ -130,7 +132,7 @@ impl Call<'_> {
             note_given_up(&self.request, &self.store, Some(&self.missed), &why);
             return unrecorded(self.request, why, self.ui);
         }
-        self.ui.verbose(format_args!("miss: {}", self.missed));
+        self.say_missed(given.stdin);
         say_unrecorded(&why, self.ui);
         let nowhere = Spooling { lease: RefCell::new(None), temporary: RefCell::new(None) };
         match self.capture(given, &nowhere)? {
@@ -201,7 +203,14 @@ impl Call<'_> {
             other => (Input::Inherit, other),
         };
         let merged = self.request.action.streams == crate::action::key::Streams::Merged;
-        let plan = Plan { launch, input, merged, terminal };
+        let doing = || Doing::Running {
+            command: self.command_line(),
+            expected: given.key.and_then(|key| self.expected(&key)),
+        };
+        let line = Line::begin(self.request.options.progress, doing);
+        let pty = self.request.action.terminal.as_ref();
+        let pty = pty.map(|terminal| Size { columns: terminal.columns, rows: terminal.rows });
+        let plan = Plan { launch, input, merged, terminal, line, pty };
         let head = run.lease.borrow().as_ref().map_or(Vec::new(), |lease| lease.head().to_vec());
         let spool = Spool::new(self.request.options.max_entry, &head, || run.open(&self.store));
         self.started.set(true);

@@ -7,6 +7,8 @@
 mod age;
 mod behind;
 mod depfile;
+mod earlier;
+mod explain;
 mod hit;
 mod learned;
 mod left;
@@ -16,6 +18,8 @@ mod record;
 mod standard_input;
 mod wait;
 
+pub use earlier::{Nearest, Observed};
+pub use explain::{Answer, Explanation, Ignored, explain};
 pub use wait::HELD;
 
 use std::cell::Cell;
@@ -34,6 +38,8 @@ use crate::action::words;
 use crate::config::{ExitCodes, Mode};
 use crate::error::{Error, Kind, system_text};
 use crate::exec::launch;
+use crate::progress::Show;
+use crate::replay::streams::{Source, Wrote};
 use crate::store::Store;
 use crate::store::index::Digests;
 use crate::store::location::Trouble;
@@ -87,6 +93,8 @@ pub struct Options {
     pub max_size: u64,
     /// How large an entry may be, in bytes.
     pub max_entry: u64,
+    /// Whether it is shown how far a miss is.
+    pub progress: Show,
 }
 
 /// A call, as the edge hands it over.
@@ -302,6 +310,20 @@ enum Answers {
     Silent,
 }
 
+impl Answers {
+    /// Returns whether an outcome with this transcript is one of them.
+    ///
+    /// # Errors
+    /// Those of reading it.
+    fn takes(self, transcript: &Source) -> std::io::Result<bool> {
+        Ok(match self {
+            Self::All => true,
+            Self::OneStream => transcript.wrote()? != Wrote::Both,
+            Self::Silent => transcript.wrote()? == Wrote::Nothing,
+        })
+    }
+}
+
 /// One call on its way to an answer.
 struct Call<'a> {
     request: Request<'a>,
@@ -411,6 +433,11 @@ impl<'a> Call<'a> {
         (self.keys.with_streams(stdin, streams), answers)
     }
 
+    /// Returns the keys under which a call with this stdin is looked up, in this order.
+    fn keys_for(&self, stdin: Stdin) -> [(ActionKey, Answers); 2] {
+        [(self.keys.with(stdin), Answers::All), self.key_beside(stdin)]
+    }
+
     fn scene(&self) -> Scene<'_> {
         Scene {
             now: (self.request.now)(),
@@ -421,6 +448,20 @@ impl<'a> Call<'a> {
             known: Some(&self.digests),
             hashed: 0,
         }
+    }
+
+    /// Returns the command as it is shown to somebody who waits for it: its words, and of what is set for it nothing.
+    fn command_line(&self) -> String {
+        let words: Vec<_> = self.request.action.words.iter().map(|word| word.to_string_lossy()).collect();
+        words.join(" ")
+    }
+
+    /// Returns how long the command took when it was recorded last under this key.
+    fn expected(&self, key: &ActionKey) -> Option<Duration> {
+        let known = self.seen.iter().any(|(seen, ids)| seen == key && !ids.is_empty());
+        let manifest = if known { self.store.manifest(key).ok()? } else { return None };
+        let newest = manifest.entries.iter().max_by_key(|entry| entry.recorded)?;
+        self.store.outcome(newest).ok().map(|outcome| outcome.duration)
     }
 }
 

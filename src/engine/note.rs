@@ -11,7 +11,7 @@ use crate::action::key::ActionKey;
 use crate::action::reason::{Missed, Unrecorded};
 use crate::exec::capture::Ran;
 use crate::store::Store;
-use crate::store::journal::{Event, Record};
+use crate::store::journal::{Event, Group, Record};
 use crate::store::outcome::{Outcome, OutcomeId};
 
 use super::{Call, Request};
@@ -39,6 +39,9 @@ impl Call<'_> {
         let record = missed(&self.request, Some(&self.missed), why);
         let key = key.copied().unwrap_or(record.key);
         self.append(&Record { key, amount: ns(ran.duration), ..record });
+        if let Some(why) = why {
+            self.append(&refused(&self.request, why));
+        }
     }
 
     /// Returns how long this call has taken until now.
@@ -63,6 +66,7 @@ pub(super) fn note_given_up(
     // Where there is no store, none is made for this.
     if store.is_made() && !matches!(why, Unrecorded::Store(_)) && !request.options.only_cached {
         let _ = store.journal.append(&missed(request, missed_because, Some(why)));
+        let _ = store.journal.append(&refused(request, why));
     }
 }
 
@@ -71,6 +75,16 @@ fn missed(request: &Request<'_>, missed: Option<&Missed>, why: Option<&Unrecorde
         missed: missed.map_or(0, Missed::number),
         unrecorded: why.map_or(0, Unrecorded::number),
         ..Record::new(Event::Miss, (request.now)(), &request.options.group)
+    }
+}
+
+/// Returns the record that says to whoever asks why a run was not recorded.
+fn refused(request: &Request<'_>, why: &Unrecorded) -> Record {
+    Record {
+        unrecorded: why.number(),
+        outcome: OutcomeId(request.action.call_digest()),
+        group: Group::ending(&why.about().unwrap_or_default()),
+        ..Record::new(Event::Unrecorded, (request.now)(), "")
     }
 }
 

@@ -17,7 +17,7 @@ use crate::store::lease::{Lease, Taken, Written};
 use crate::store::outcome::{Outcome, Shown, Transcript};
 use crate::store::temporary::Temporary;
 use crate::store::verdict::Verdict;
-use crate::store::{Commit, NotCommitted};
+use crate::store::{Commit, NotCommitted, parts};
 use crate::sys::process::Ended;
 
 use super::depfile::Told;
@@ -101,7 +101,7 @@ impl Call<'_> {
         observations.extend(before.overwritten.settle(is_made));
         let mut told = self.read_depfile(before.depfile, &observations, &settled, &mut scene)?;
         observations.extend(told.iter_mut().flat_map(|told| std::mem::take(&mut told.observations)));
-        Ok(Ok(Sound { key, status, taken, observations, settled, places: before.places, told }))
+        Ok(Ok(Sound { key, stdin, status, taken, observations, settled, places: before.places, told }))
     }
 
     fn commit(
@@ -113,7 +113,7 @@ impl Call<'_> {
         temporary: Option<&Temporary>,
         generation: u64,
     ) -> Result<(), Unrecorded> {
-        let Sound { key, status, taken, observations, settled, places, told } = sound;
+        let Sound { key, stdin, status, taken, observations, settled, places, told } = sound;
         let now = (self.request.now)();
         let (transcript, file) = keep_transcript(transcript, lease.as_mut(), temporary)?;
         let path = self.store.lease_path(&key);
@@ -151,6 +151,7 @@ impl Call<'_> {
             stdin: taken,
             outputs,
             shown: self.shown(),
+            parts: parts::encode(&self.request.action.parts(Some(stdin), self.store.secret().as_ref())),
         };
         let commit = Commit { outcome, observations, undeclared: !undeclared.is_empty(), transcript: file };
         self.store.commit(&key, commit, early.or(late.as_ref()), generation, now).map_err(|error| match error
@@ -215,6 +216,7 @@ impl Call<'_> {
 /// A run that may be recorded.
 struct Sound {
     key: ActionKey,
+    stdin: Stdin,
     status: u8,
     taken: u64,
     observations: Vec<Observation>,

@@ -36,6 +36,8 @@ pub(super) enum Looked {
 /// The stdin of a run.
 pub(super) struct Given {
     pub(super) how: How,
+    /// What it is, when that is known before the run.
+    pub(super) stdin: Option<Stdin>,
     /// The key, when it is known before the run.
     pub(super) key: Option<ActionKey>,
 }
@@ -86,7 +88,9 @@ impl Call<'_> {
     /// # Errors
     /// Why it cannot be recorded.
     pub(super) fn stdin_for_refresh(&mut self) -> Result<Looked, Unrecorded> {
-        let settled = |call: &Self, stdin, how| Looked::Miss(Given { how, key: Some(call.keys.with(stdin)) });
+        let settled = |call: &Self, stdin, how| {
+            Looked::Miss(Given { how, stdin: Some(stdin), key: Some(call.keys.with(stdin)) })
+        };
         Ok(match self.source() {
             Source::Null => settled(self, Stdin::None, self.null_or_inherit()),
             Source::Closed => settled(self, Stdin::Closed, How::Inherit),
@@ -96,13 +100,13 @@ impl Call<'_> {
                 settled(self, stdin, how)
             }
             source @ (Source::Pipe { .. } | Source::Socket) => {
-                Looked::Miss(Given { how: How::Stream { source, ahead: None }, key: None })
+                Looked::Miss(Given { how: How::Stream { source, ahead: None }, stdin: None, key: None })
             }
             Source::Other(why) => return Err(Unrecorded::Stdin(why)),
         })
     }
 
-    fn source(&self) -> Source {
+    pub(super) fn source(&self) -> Source {
         if self.request.options.no_stdin { Source::Null } else { Source::probe(self.request.inherited) }
     }
 
@@ -116,7 +120,7 @@ impl Call<'_> {
             return Looked::Hit(exit);
         }
         let how = if self.request.options.no_stdin { How::Null } else { how };
-        Looked::Miss(Given { how, key: Some(self.keys.with(stdin)) })
+        Looked::Miss(Given { how, stdin: Some(stdin), key: Some(self.keys.with(stdin)) })
     }
 
     /// Serves a hit under the key of this stdin, or what answers as well beside it; notes why there is none.
@@ -177,11 +181,11 @@ impl Call<'_> {
             self.remember_file(&how);
             return Ok(Looked::Hit(exit));
         }
-        Ok(Looked::Miss(Given { how, key: Some(self.keys.with(stdin)) }))
+        Ok(Looked::Miss(Given { how, stdin: Some(stdin), key: Some(self.keys.with(stdin)) }))
     }
 
     /// Returns what a regular file on stdin is, hashed or remembered.
-    fn file_stdin(&mut self) -> Result<(Stdin, How), Unrecorded> {
+    pub(super) fn file_stdin(&mut self) -> Result<(Stdin, How), Unrecorded> {
         let unreadable = |_| Unrecorded::Stdin("it cannot be read");
         let file = File::from(standard(0).try_clone_to_owned().map_err(unreadable)?);
         let offset = descriptor::offset(&file).map_err(unreadable)?;
@@ -278,7 +282,7 @@ impl Call<'_> {
             Now::Bytes => {}
         }
         let Some(duration) = reads_all else {
-            return Looked::Miss(Given { how: stream(source, None), key: None });
+            return Looked::Miss(Given { how: stream(source, None), stdin: None, key: None });
         };
         if self.missed == Missed::NeverSeen {
             self.missed = Missed::Stdin;
@@ -288,24 +292,30 @@ impl Call<'_> {
             let stdin = bytes_or_none(length, digest);
             return match self.try_keys(stdin, |_| _ = stdin::take(length)) {
                 Some(exit) => Looked::Hit(exit),
-                None => Looked::Miss(Given { how: stream(source, None), key: Some(self.keys.with(stdin)) }),
+                None => Looked::Miss(Given {
+                    how: stream(source, None),
+                    stdin: Some(stdin),
+                    key: Some(self.keys.with(stdin)),
+                }),
             };
         }
         // What is taken cannot be given back, should it leave something after all.
         if !in_bulk {
-            return Looked::Miss(Given { how: stream(source, None), key: None });
+            return Looked::Miss(Given { how: stream(source, None), stdin: None, key: None });
         }
         let spill = || self.store.temporary("stdin-").map_err(std::io::Error::other).and_then(unlinked);
         let ahead = Ahead::read(self.request.options.stdin_max, longest, spill);
         if !ahead.complete {
-            return Looked::Miss(Given { how: stream(source, Some(ahead)), key: None });
+            return Looked::Miss(Given { how: stream(source, Some(ahead)), stdin: None, key: None });
         }
         let stdin = bytes_or_none(ahead.length(), ahead.digest());
         match self.try_keys(stdin, |_| {}) {
             Some(exit) => Looked::Hit(exit),
-            None => {
-                Looked::Miss(Given { how: stream(source, Some(ahead)), key: Some(self.keys.with(stdin)) })
-            }
+            None => Looked::Miss(Given {
+                how: stream(source, Some(ahead)),
+                stdin: Some(stdin),
+                key: Some(self.keys.with(stdin)),
+            }),
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::action::reason::Unrecorded;
 use crate::config::duration;
 use crate::error::{Error, system_text};
 use crate::fault;
+use crate::progress::{Doing, Line};
 use crate::replay::streams::{self, Source};
 use crate::store::lease::{Lease, Taken, Waiter};
 use crate::store::verdict::Verdict;
@@ -110,6 +111,7 @@ impl Call<'_> {
     fn wait_for(&self, waiter: &Waiter, inside: bool) -> Result<(), Unrecorded> {
         let started = Instant::now();
         let mut said = false;
+        let mut line = Line::begin(self.request.options.progress, || Doing::Waiting { pid: None });
         let longest = fault::limit("wait.inside", LONGEST_INSIDE);
         loop {
             match waiter.wait(TICK) {
@@ -121,7 +123,10 @@ impl Call<'_> {
             if waiter.is_stuck() || inside && started.elapsed() >= longest {
                 return Err(Unrecorded::SameKey);
             }
-            if !said {
+            if let Some(line) = &mut line {
+                // Another one may have taken over.
+                line.change(Doing::Waiting { pid: waiter.holder().map(|holder| holder.pid) });
+            } else if !said {
                 said = true;
                 let pid = waiter.holder().map_or(String::new(), |holder| format!(", pid {}", holder.pid));
                 let waited = duration::Shown(started.elapsed());

@@ -6,19 +6,21 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use super::feed::{Feed, Taken};
+use super::keyboard::Keyboard;
 use super::person::Person;
 use super::transcript::{Spool, Spooled};
-use crate::sys::descriptor::{self, Kind, standard};
+use crate::progress::{Line, Outlet};
+use crate::sys::descriptor::{self, standard};
 use crate::sys::pipe::{self, Pipe};
 use crate::sys::poll::{self, Watch};
-use crate::sys::process::{self, Ended, Launch, Stdio, Wait};
+use crate::sys::process::{self, Ended, Launch, Started, Stdio, Wait};
 use crate::sys::signal::{self, Signals};
 use crate::sys::startup::Inherited;
-use crate::sys::terminal;
+use crate::sys::terminal::{self, Size};
 
 /// How long a process that the command left behind may keep an output open before memo leaves without
 /// it; counted while the pipe is empty.
@@ -53,6 +55,10 @@ pub struct Plan {
     pub merged: bool,
     /// Whether a person may be at stdin.
     pub terminal: bool,
+    /// What shows how far it is.
+    pub line: Option<Line>,
+    /// The size of the terminal the command gets, if it gets one: its stdout and stderr are then one stream.
+    pub pty: Option<Size>,
 }
 
 /// What others who want the same result should know while the command still runs.
@@ -98,7 +104,7 @@ struct Channel {
     pipe: Option<OwnedFd>,
     /// The user's descriptor.
     target: i32,
-    sink: Sink,
+    outlet: Outlet,
     pending: VecDeque<u8>,
     /// How many bytes came.
     carried: u64,
@@ -108,53 +114,31 @@ struct Channel {
     enlarged: bool,
 }
 
-/// How the user's descriptor is written to.
-#[derive(Debug)]
-enum Sink {
-    /// Without blocking: a pipe or a socket.
-    Now,
-    /// Without blocking, through a second open of the terminal: one that was stopped (Ctrl-S) would hold
-    /// memo where no signal reaches it.
-    Terminal(File),
-    /// As it is: a file, a device.
-    Plain,
-}
-
 impl Channel {
     fn open(stream: u8) -> io::Result<(Self, OwnedFd)> {
-        let target = i32::from(stream);
         let Pipe { reader, writer } = Pipe::new()?;
-        let sink = match descriptor::describe(standard(target))?.kind {
-            Kind::Fifo | Kind::Socket => Sink::Now,
-            Kind::Char if terminal::is_terminal(standard(target)) => {
-                terminal::open_to_write(standard(target)).map_or(Sink::Plain, Sink::Terminal)
-            }
-            _ => Sink::Plain,
-        };
-        let channel = Self {
+        Ok((Self::of(reader, stream)?, writer))
+    }
+
+    fn of(reader: OwnedFd, stream: u8) -> io::Result<Self> {
+        let target = i32::from(stream);
+        let outlet = Outlet::open(target)?;
+        Ok(Self {
             stream,
             pipe: Some(reader),
             target,
-            sink,
+            outlet,
             pending: VecDeque::new(),
             carried: 0,
             reader_gone: false,
             lost: false,
             undelivered: None,
             enlarged: false,
-        };
-        Ok((channel, writer))
+        })
     }
 
     fn is_over(&self) -> bool {
         self.pipe.is_none() && self.pending.is_empty()
-    }
-
-    fn sink(&self) -> BorrowedFd<'_> {
-        match &self.sink {
-            Sink::Terminal(terminal) => terminal.as_fd(),
-            Sink::Now | Sink::Plain => standard(self.target),
-        }
     }
 
     fn watches(&self) -> [Watch; 2] {
@@ -163,8 +147,8 @@ impl Channel {
             _ => Watch::nothing(),
         };
         let writing = if !self.pending.is_empty() {
-            Watch::new(self.sink().as_raw_fd(), poll::WRITE)
-        } else if self.pipe.is_some() && matches!(self.sink, Sink::Now) {
+            Watch::new(self.outlet.raw(), poll::WRITE)
+        } else if self.pipe.is_some() && self.outlet.has_reader() {
             // Tells at once when the reader goes, so that the command is told at its next write.
             Watch::new(self.target, 0)
         } else {
@@ -196,7 +180,7 @@ impl Channel {
         if self.reader_gone || self.undelivered.is_some() {
             return;
         }
-        match self.write(bytes) {
+        match self.outlet.write(bytes) {
             Ok(n) => self.pending.extend(&bytes[n..]),
             Err(error) => self.fail(error),
         }
@@ -205,26 +189,6 @@ impl Channel {
     fn flush(&mut self) {
         let pending: Vec<u8> = std::mem::take(&mut self.pending).into();
         self.deliver(&pending);
-    }
-
-    /// Writes what can be written without blocking; to a file, everything.
-    fn write(&self, bytes: &[u8]) -> io::Result<usize> {
-        let mut written = 0;
-        while written < bytes.len() {
-            let rest = &bytes[written..];
-            written += match &self.sink {
-                Sink::Plain => descriptor::write_all(self.sink(), rest).map(|()| rest.len())?,
-                Sink::Now => match pipe::write_now(self.sink(), rest)? {
-                    0 => break,
-                    n => n,
-                },
-                Sink::Terminal(terminal) => match descriptor::write_what_fits(terminal, rest)? {
-                    0 => break,
-                    n => n,
-                },
-            };
-        }
-        Ok(written)
     }
 
     /// The reader has gone, and memo was not writing to it.
@@ -253,6 +217,12 @@ impl Channel {
     }
 }
 
+fn clear(line: &mut Option<Line>, channel: &Channel) {
+    if let Some(line) = line {
+        line.before_output(channel.stream);
+    }
+}
+
 /// The record that says that the command waits for its own reader.
 pub const STALLED: u8 = 4;
 /// How long a reader may keep the command waiting before others are told not to wait with it.
@@ -274,7 +244,7 @@ fn is_finished(pipe: &OwnedFd) -> bool {
 }
 
 /// The signals that are passed on, and the two that memo itself needs.
-const HELD: [i32; 8] = [
+const HELD: [i32; 11] = [
     signal::CHLD,
     signal::HUP,
     signal::INT,
@@ -283,7 +253,12 @@ const HELD: [i32; 8] = [
     signal::USR1,
     signal::USR2,
     signal::IO,
+    signal::WINCH,
+    signal::CONT,
+    signal::TSTP,
 ];
+/// How many of them are held where the command has no terminal of its own: there the kernel tells it the rest.
+const HELD_ALWAYS: usize = 8;
 
 /// Runs the command and captures what it writes.
 ///
@@ -295,17 +270,32 @@ pub fn run(
     inherited: &Inherited,
     mut notice: impl FnMut(Notice),
 ) -> io::Result<Ran> {
-    let (channels, writers) = connect(&mut plan, inherited)?;
+    let (keyboard, channels, writers) = match plan.pty {
+        None => {
+            let (channels, writers) = connect(&mut plan, inherited)?;
+            (None, channels, writers)
+        }
+        Some(size) => {
+            let attached = plan.terminal && terminal::is_terminal(standard(1));
+            let (keyboard, output, terminal) = Keyboard::new(size, attached)?;
+            plan.launch.stdio = [Stdio::Fd(terminal.as_raw_fd()); 3];
+            plan.launch.terminal = Some(terminal.as_raw_fd());
+            (Some(keyboard), vec![Channel::of(output, 1)?], vec![terminal])
+        }
+    };
+    let attached = keyboard.as_ref().is_some_and(Keyboard::is_attached);
     let null = if matches!(plan.input, Input::Null) { Some(descriptor::null()?) } else { None };
     plan.launch.stdio[0] = match (&plan.input, &null) {
         (Input::Feed(_, reader), _) => Stdio::Fd(reader.as_raw_fd()),
         (_, Some(null)) => Stdio::Fd(null.as_raw_fd()),
+        _ if attached => plan.launch.stdio[1],
         _ => Stdio::Inherit,
     };
-    let signals = Signals::hold(&HELD, inherited)?;
-    let person = plan.terminal.then(Person::watch);
+    let held = if keyboard.is_some() { &HELD[..] } else { &HELD[..HELD_ALWAYS] };
+    let signals = Signals::hold(held, inherited)?;
+    let person = (plan.terminal && !attached).then(Person::watch);
     let started = Instant::now();
-    let pid = plan.launch.spawn(inherited)?;
+    let Started { waited: pid, command } = plan.launch.spawn(inherited)?;
     drop(writers);
     let (feed, reader) = match plan.input {
         Input::Feed(feed, reader) => (Some(feed), Some(reader)),
@@ -313,12 +303,15 @@ pub fn run(
     };
     let mut running = Running {
         pid,
+        command,
+        keyboard,
         channels,
         feed,
         reader,
         taken: None,
         signals,
         person,
+        line: plan.line,
         ended: None,
         ended_at: started,
         signalled: None,
@@ -336,15 +329,23 @@ pub fn run(
             notice(Notice::NotKept);
         }
     });
+    running.line = None;
+    if let Some(keyboard) = &mut running.keyboard {
+        keyboard.detach();
+    }
     let failed = followed.err();
     if failed.is_some() {
         // Nobody takes what it writes any more; on its own it would wait for ever.
-        signal::send(pid, signal::KILL);
+        signal::send(command, signal::KILL);
         running.ended = process::wait(pid, Wait::Block)?;
     }
     let gone = running.channels.iter().any(|channel| channel.reader_gone);
     Ok(Ran {
-        ended: running.ended.unwrap_or(Ended::Exit(0)),
+        ended: match running.ended.unwrap_or(Ended::Exit(0)) {
+            // A terminal whose other end goes says so by SIGHUP; it was the reader of our own output who went.
+            Ended::Signal(signal::HUP) if running.keyboard.is_some() && gone => Ended::Signal(signal::PIPE),
+            ended => ended,
+        },
         duration: running.ended_at - started,
         transcript: spool.finish(),
         taken: running.taken,
@@ -353,7 +354,8 @@ pub fn run(
         undelivered: running.channels.into_iter().find_map(|channel| channel.undelivered).or(failed),
         signalled: running.signalled,
         held: running.held,
-        interactive: running.person.is_some_and(Person::was_asked),
+        interactive: running.person.is_some_and(Person::was_asked)
+            || running.keyboard.is_some_and(|keyboard| keyboard.was_used()),
     })
 }
 
@@ -379,7 +381,11 @@ fn connect(plan: &mut Plan, inherited: &Inherited) -> io::Result<(Vec<Channel>, 
 }
 
 struct Running {
+    /// Whom to wait for.
     pid: i32,
+    /// Whom signals are for.
+    command: i32,
+    keyboard: Option<Keyboard>,
     channels: Vec<Channel>,
     feed: Option<Feed>,
     /// memo's own copy of the command's stdin, kept to ask what is left in it.
@@ -387,6 +393,7 @@ struct Running {
     taken: Option<Taken>,
     signals: Signals,
     person: Option<Person>,
+    line: Option<Line>,
     ended: Option<Ended>,
     ended_at: Instant,
     signalled: Option<i32>,
@@ -397,11 +404,13 @@ impl Running {
     /// Follows the command until it has ended and its outputs are at their ends.
     fn follow(&mut self, mut tell: impl FnMut(Event<'_>)) -> io::Result<()> {
         let mut buffer = vec![0; BUFFER];
+        self.keyboard.iter_mut().for_each(Keyboard::attach);
         let mut quiet = GRACE;
         let mut stalled = false;
         while self.ended.is_none() || self.channels.iter().any(|channel| !channel.is_over()) {
             let mut watches = Vec::with_capacity(8);
             watches.push(Watch::new(self.signals.raw(), poll::READ));
+            watches.push(self.keyboard.as_ref().map_or(Watch::nothing(), Keyboard::watch));
             watches.extend(self.channels.iter().flat_map(Channel::watches));
             let streams = watches.len();
             if let Some(feed) = &self.feed {
@@ -413,12 +422,21 @@ impl Running {
             let waits_for_user = self.signalled.is_none() && pending;
             let grace = self.ended.is_some() && !waits_for_user && !self.held;
             let patience = waits_for_user && !stalled && !self.held;
-            let limit = if patience { Some(PATIENCE) } else { grace.then_some(quiet) };
+            let limit = match &self.line {
+                _ if patience => Some(PATIENCE),
+                _ if grace => Some(quiet),
+                Some(line) if self.may_show(pending) => Some(line.due()),
+                _ => None,
+            };
             let before = Instant::now();
             let ready = poll::wait(&mut watches, limit)?;
-            if patience && ready == 0 {
+            if ready == 0 && patience {
                 stalled = true;
                 tell(Event::Stalled);
+                continue;
+            }
+            if ready == 0 && !grace {
+                self.show();
                 continue;
             }
             if grace {
@@ -433,9 +451,16 @@ impl Running {
             if watches[0].any() {
                 self.take_signals();
             }
+            if watches[1].any()
+                && let Some(keyboard) = &mut self.keyboard
+            {
+                keyboard.typed(&mut buffer);
+            }
             let had_readers = !self.reader_gone();
-            for (channel, pair) in self.channels.iter_mut().zip(watches[1..streams].chunks_exact(2)) {
+            for (channel, pair) in self.channels.iter_mut().zip(watches[2..streams].chunks_exact(2)) {
+                let line = &mut self.line;
                 if pair[1].any() && !channel.pending.is_empty() {
+                    clear(line, channel);
                     channel.flush();
                 } else if pair[1].got(poll::ERROR | poll::HANGUP) {
                     // Of a pipe ERROR says it, of a socket HANGUP.
@@ -444,14 +469,24 @@ impl Running {
                 if pair[0].any()
                     && let Some(bytes) = channel.read(&mut buffer)
                 {
+                    clear(line, channel);
                     channel.deliver(bytes);
+                    if let Some(line) = line {
+                        line.after_output(channel.stream, bytes);
+                    }
                     tell(Event::Output(channel.stream, bytes));
                     if let Some(person) = &mut self.person {
                         person.output_came(bytes);
                     }
+                    if let Some(keyboard) = &mut self.keyboard {
+                        keyboard.output_came(bytes);
+                    }
                 }
             }
             if had_readers && self.reader_gone() {
+                if let Some(keyboard) = &mut self.keyboard {
+                    keyboard.hang_up(self.command);
+                }
                 tell(Event::ReaderGone);
             }
             if let (Some(feed), &[original, private]) = (&mut self.feed, &watches[streams..]) {
@@ -461,8 +496,29 @@ impl Running {
             if self.ended.is_some() {
                 self.settle_feed()?;
             }
+            // A stream that never pauses keeps poll from running out of time.
+            if self.line.is_some() && self.may_show(false) {
+                self.show();
+            }
         }
         Ok(())
+    }
+
+    /// Whether the line that shows how far it is may be drawn: not when somebody wants the command to end, and not
+    /// into what the user does not take.
+    fn may_show(&self, pending: bool) -> bool {
+        self.ended.is_none() && self.signalled.is_none() && !pending && !self.is_interactive()
+    }
+
+    fn show(&mut self) {
+        let asks = || self.person.is_some() && process::reads_stdin(self.command);
+        if let Some(line) = &mut self.line {
+            line.tick_unless(asks);
+        }
+    }
+
+    fn is_interactive(&self) -> bool {
+        self.person.as_ref().is_some_and(Person::is_there)
     }
 
     fn reader_gone(&self) -> bool {
@@ -470,7 +526,7 @@ impl Running {
     }
 
     fn any_output(&self, watches: &[Watch]) -> bool {
-        watches[1..=2 * self.channels.len()].iter().any(Watch::any)
+        watches[2..2 + 2 * self.channels.len()].iter().any(Watch::any)
     }
 
     fn take_signals(&mut self) {
@@ -483,10 +539,27 @@ impl Running {
                         self.ended = Some(ended);
                         self.ended_at = Instant::now();
                     }
+                    if let Some(keyboard) = &mut self.keyboard
+                        && self.ended.is_none()
+                        && process::was_stopped(self.pid)
+                    {
+                        keyboard.stop(self.pid);
+                    }
                 }
                 signal::IO => {
                     if let Some(person) = &mut self.person {
                         person.input_came();
+                    }
+                }
+                signal::WINCH => self.keyboard.iter_mut().for_each(Keyboard::resize),
+                signal::CONT => self.keyboard.iter_mut().for_each(Keyboard::attach),
+                other if self.keyboard.is_some() => {
+                    // The command has a session of its own: what is sent to memo's reaches it only from here.
+                    if self.ended.is_none() {
+                        signal::send(-self.command, other);
+                    }
+                    if [signal::HUP, signal::INT, signal::QUIT, signal::TERM].contains(&other) {
+                        self.signalled = Some(other);
                     }
                 }
                 other => {
@@ -494,10 +567,11 @@ impl Running {
                     // alone does not. When a terminal goes, only the leader of its session is told.
                     let to_memo_alone = arrived.sent || other == signal::HUP && process::leads_session();
                     if to_memo_alone && self.ended.is_none() {
-                        signal::send(self.pid, other);
+                        signal::send(self.command, other);
                     }
                     if [signal::HUP, signal::INT, signal::QUIT, signal::TERM].contains(&other) {
                         self.signalled = Some(other);
+                        self.line = None;
                     }
                 }
             }
@@ -516,6 +590,7 @@ impl Running {
     fn leave_behind(&mut self) -> io::Result<bool> {
         self.settle_feed()?;
         self.held = true;
+        self.line = None;
         // Where there may be no further process, memo stays itself.
         let Ok(is_copy) = process::fork() else { return Ok(false) };
         if is_copy {
@@ -523,6 +598,7 @@ impl Running {
             // go), nothing is recorded, and a signal ends it as it would end the process that it serves.
             signal::release_all();
             self.person = None;
+            self.keyboard = None;
             let _ = self.follow(|_| {});
             process::exit_now(0);
         }

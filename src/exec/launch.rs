@@ -33,6 +33,7 @@ pub fn prepare<'a>(
         environment,
         stdio: [Stdio::Inherit; 3],
         die_with_parent: false,
+        terminal: None,
     })
 }
 

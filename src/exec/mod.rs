@@ -7,6 +7,7 @@ pub mod capture;
 pub mod feed;
 pub mod jobserver;
 pub mod key_command;
+pub mod keyboard;
 pub mod launch;
 pub mod person;
 pub mod stdin;

@@ -9,6 +9,12 @@ use crate::sys::terminal;
 /// What a program writes to enter the alternate screen (xterm's ctlseqs: DECSET 47, 1047, 1049).
 const ALTERNATE_SCREEN: [&[u8]; 3] = [b"\x1b[?1049h", b"\x1b[?1047h", b"\x1b[?47h"];
 
+/// Returns whether these bytes change to the alternate screen: an editor, a pager.
+pub fn takes_the_screen(bytes: &[u8]) -> bool {
+    let enters = |sequence: &&[u8]| bytes.windows(sequence.len()).any(|window| window == *sequence);
+    bytes.contains(&0x1b) && ALTERNATE_SCREEN.iter().any(enters)
+}
+
 /// Watches the terminal that is stdin.
 #[derive(Debug)]
 pub struct Person {
@@ -41,11 +47,13 @@ impl Person {
 
     /// Notes what the command wrote.
     pub fn output_came(&mut self, bytes: &[u8]) {
-        let enters = |sequence: &&[u8]| bytes.windows(sequence.len()).any(|window| window == *sequence);
-        if bytes.contains(&0x1b) && ALTERNATE_SCREEN.iter().any(enters) {
-            self.interactive = true;
-        }
+        self.interactive |= takes_the_screen(bytes);
         self.look_at_mode();
+    }
+
+    /// Returns whether the command talks with a person, as far as that can be seen while it runs.
+    pub fn is_there(&self) -> bool {
+        self.interactive || self.line_came
     }
 
     /// Keys are read one by one, or not shown: a password, an editor.

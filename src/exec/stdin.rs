@@ -95,6 +95,25 @@ pub fn look(source: Source) -> Now {
 /// How long a stream that may be full is waited for: its writer may not be able to go on before somebody
 /// reads. One that is only slow costs a hit when this is too short.
 const QUIET: Duration = Duration::from_millis(20);
+/// Takes all of stdin and digests it; returns its length in bytes too.
+///
+/// # Errors
+/// Those of read(2).
+pub fn digest_all() -> io::Result<(Digest, u64)> {
+    let mut digester = Digester::new();
+    let mut buffer = vec![0; 64 << 10];
+    let mut length = 0;
+    loop {
+        match descriptor::read(standard(0), &mut buffer)? {
+            0 => return Ok((digester.finish(), length)),
+            read => {
+                digester.update(&buffer[..read]);
+                length += read as u64;
+            }
+        }
+    }
+}
+
 /// What a socket may hold before it counts as full, in bytes.
 const SOCKET_FULL: u64 = 64 << 10;
 

@@ -8,6 +8,8 @@ use std::fs::File;
 use std::io;
 
 use crate::exec::transcript::{HEAD, parse_head};
+use crate::store::blobs::{BadBlob, Blobs};
+use crate::store::outcome::Transcript;
 use crate::sys::descriptor::{self, Kind, standard};
 use crate::sys::file::send;
 use crate::sys::pipe;
@@ -49,7 +51,39 @@ pub enum Replayed {
 
 /// Writes the transcript; from here on the command is never run on top of it.
 pub fn replay(source: &Source) -> Replayed {
-    match written(source) {
+    replayed(written(source))
+}
+
+/// Writes what one stream got (1 stdout, 2 stderr) to stdout.
+pub fn replay_one(source: &Source, stream: u8) -> Replayed {
+    replayed(to_stdout(source, stream))
+}
+
+/// Writes the first `length` bytes of a file to stdout.
+pub fn replay_file(file: &File, length: u64) -> Replayed {
+    replayed(copy(file, 0, length, 1))
+}
+
+/// Writes bytes to stdout.
+pub fn replay_bytes(bytes: &[u8]) -> Replayed {
+    replayed(descriptor::write_all(standard(1), bytes))
+}
+
+/// Returns how many bytes stdout and stderr got, without looking at them.
+///
+/// # Errors
+/// `UnexpectedEof` and `InvalidData` when the records do not end where the transcript does.
+pub fn lengths(source: &Source) -> io::Result<[u64; 2]> {
+    let (mut offset, mut lengths) = (0, [0; 2]);
+    while let Some(part) = source.part(offset)? {
+        lengths[if part.fd == 1 { 0 } else { 1 }] += part.end - part.offset;
+        offset = part.end;
+    }
+    if offset > source.length() { Err(io::ErrorKind::InvalidData.into()) } else { Ok(lengths) }
+}
+
+fn replayed(done: io::Result<()>) -> Replayed {
+    match done {
         Ok(()) => Replayed::Whole,
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Replayed::ReaderGone,
         Err(error) => Replayed::Undelivered(error),
@@ -94,6 +128,17 @@ impl Source {
             offset = part.end;
         }
         Ok(if first.is_some() { Wrote::One } else { Wrote::Nothing })
+    }
+
+    /// Returns where a transcript's bytes are, verified; what is inline has been with its outcome.
+    ///
+    /// # Errors
+    /// [`BadBlob`] when the blob is not what its name says.
+    pub fn open(transcript: &Transcript, blobs: &Blobs) -> Result<Self, BadBlob> {
+        Ok(match transcript {
+            Transcript::Inline(bytes) => Self::Memory(bytes.clone()),
+            Transcript::Blob { digest, length } => Self::File(blobs.open(digest, *length)?, *length),
+        })
     }
 
     fn length(&self) -> u64 {
@@ -204,6 +249,25 @@ fn fits(source: &Source, part: &mut Part) -> io::Result<bool> {
         }
     }
     Ok(true)
+}
+
+fn to_stdout(source: &Source, stream: u8) -> io::Result<()> {
+    let mut offset = 0;
+    while let Some(part) = source.part(offset)? {
+        offset = part.end;
+        if part.fd != i32::from(stream) {
+            continue;
+        }
+        match source {
+            Source::File(file, _) => copy(file, part.offset, part.end, 1)?,
+            Source::Memory(bytes) => {
+                let place = usize::try_from(part.offset).ok().zip(usize::try_from(part.end).ok());
+                let content = place.and_then(|(start, end)| bytes.get(start..end));
+                descriptor::write_all(standard(1), content.ok_or(io::ErrorKind::UnexpectedEof)?)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 fn from_memory(mut bytes: &[u8]) -> io::Result<()> {

@@ -44,6 +44,7 @@ pub(crate) fn outcome(words: &[&str], seconds: i64) -> Outcome {
             ignored: Vec::new(),
             directory: Some("/work".into()),
         },
+        parts: Vec::new(),
     }
 }
 

@@ -48,6 +48,10 @@ pub enum Event {
     Miss = 2,
     /// An outcome was recorded; `amount` is its size in bytes.
     Commit = 3,
+    /// A call that was run was not recorded, for whoever asks why: `outcome` is the digest of the call
+    /// ([`crate::action::key::Action::call_digest`]), and in the place of the group is what the reason is about.
+    /// It is not counted: the miss is.
+    Unrecorded = 4,
 }
 
 /// One record.
@@ -94,6 +98,16 @@ impl Group {
         let mut group = Self { name: [0; Self::MOST], length: kept.len() as u8 };
         group.name[..kept.len()].copy_from_slice(kept);
         group
+    }
+
+    /// Returns a text that is no group; of what is too much the beginning is cut off, for a path says most at
+    /// its end.
+    pub fn ending(text: &str) -> Self {
+        if text.len() <= Self::MOST {
+            return Self::new(text);
+        }
+        let from = text.ceil_char_boundary(text.len() - (Self::MOST - '…'.len_utf8()));
+        Self::new(&format!("…{}", &text[from..]))
     }
 
     /// Returns the name; empty when it is not known.
@@ -157,6 +171,7 @@ impl Record {
             1 => Event::Hit,
             2 => Event::Miss,
             3 => Event::Commit,
+            4 => Event::Unrecorded,
             _ => return None,
         };
         Some(Self {
@@ -377,6 +392,12 @@ mod tests {
         assert_eq!(Group::new("").as_str(), "");
         let long = format!("{}\u{fc}", "x".repeat(Group::MOST - 1));
         assert_eq!(Group::new(&long).as_str(), "x".repeat(Group::MOST - 1));
+        let path = format!("/\u{fc}{}", "y/".repeat(Group::MOST));
+        let kept = Group::ending(&path).as_str().to_owned();
+        assert!(
+            kept.starts_with('…') && kept.len() <= Group::MOST && path.ends_with(&kept['…'.len_utf8()..])
+        );
+        assert_eq!(Group::ending("a.c").as_str(), "a.c");
         let odd = Group { name: [0xff; Group::MOST], length: 200 };
         assert_eq!(odd.as_str(), "");
     }

@@ -150,6 +150,37 @@ impl Manifest {
         Err(missed.unwrap_or(Missed::NeverSeen))
     }
 
+    /// Finds the entry that differs from what is there now in the fewest observations, of those that `which` picks:
+    /// its place and what differs. Of two that are equal it is the one used last.
+    pub fn nearest(
+        &self,
+        scene: &mut Scene<'_>,
+        which: impl Fn(&Entry) -> bool,
+    ) -> Option<(usize, Vec<Differs<'_>>)> {
+        let mut present: Vec<Present> = Vec::new();
+        present.resize_with(self.subjects.len(), Present::default);
+        let mut nearest: Option<(usize, Vec<_>)> = None;
+        for (position, entry) in self.entries.iter().enumerate().filter(|(_, entry)| which(entry)) {
+            let mut differs = Vec::new();
+            for &(subject, state) in &entry.observed {
+                let Some((about, states)) = self.subjects.get(subject as usize) else { continue };
+                let (Some(present), Some(state)) =
+                    (present.get_mut(subject as usize), states.get(state as usize))
+                else {
+                    continue;
+                };
+                present.recall(about, states);
+                if let Some(difference) = present.difference(about, state, scene) {
+                    differs.push(Differs { subject: about, state, reason: reason(about, difference) });
+                }
+            }
+            if nearest.as_ref().is_none_or(|(_, fewest)| differs.len() < fewest.len()) {
+                nearest = Some((position, differs));
+            }
+        }
+        nearest
+    }
+
     fn newest_input(&self, entry: &Entry, present: &[Present]) -> Option<i64> {
         let inputs = entry.observed.iter().map(|&(subject, _)| subject as usize);
         let files = inputs
@@ -426,6 +457,17 @@ impl Manifest {
             Err(Malformed)
         }
     }
+}
+
+/// An observation that does not hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Differs<'a> {
+    /// What was looked at.
+    pub subject: &'a Subject,
+    /// What was seen when the outcome was recorded.
+    pub state: &'a State,
+    /// What that means to a lookup.
+    pub reason: Missed,
 }
 
 /// What adding an outcome changed besides.

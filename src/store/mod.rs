@@ -34,8 +34,10 @@ pub mod location;
 pub mod lock;
 pub mod manifest;
 pub mod outcome;
+pub mod parts;
 pub mod refresh;
 pub mod restores;
+pub mod secret;
 pub mod temporary;
 pub mod usage;
 pub mod verdict;
@@ -242,7 +244,9 @@ impl Store {
 
     /// Returns whether all is there that a run needs.
     fn is_whole(&self) -> bool {
-        DIRECTORIES.iter().all(|name| self.path.join(name).is_dir()) && self.read_generation().is_some()
+        DIRECTORIES.iter().all(|name| self.path.join(name).is_dir())
+            && self.read_generation().is_some()
+            && self.has_secret()
     }
 
     /// Makes what is not there, or not what it should be.
@@ -264,6 +268,8 @@ impl Store {
         if self.format()?.is_none() {
             self.write_new("FORMAT", format!("{FORMAT}\n").as_bytes())?;
         }
+        // Without it only `memo why` knows less.
+        let _ = self.make_secret();
         Ok(())
     }
 

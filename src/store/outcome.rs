@@ -11,7 +11,7 @@ use crate::action::digest::Digest;
 use crate::action::identity::Timestamp;
 
 /// What an outcome's bytes begin with; the number is the format's.
-const MAGIC: &[u8; 8] = b"memoOUT2";
+const MAGIC: &[u8; 8] = b"memoOUT3";
 
 /// The name of an outcome: the digest of its bytes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -182,6 +182,8 @@ pub struct Outcome {
     pub outputs: Vec<Output>,
     /// What to show.
     pub shown: Shown,
+    /// The parts of the call ([`super::parts`]), for whoever asks why another call missed.
+    pub parts: Vec<u8>,
 }
 
 impl Outcome {
@@ -204,6 +206,7 @@ impl Outcome {
             };
         }
         self.shown.write(&mut w);
+        w.bytes(&self.parts);
         let bytes = w.into_bytes();
         (OutcomeId(Digest::of(&bytes)), bytes)
     }
@@ -230,6 +233,7 @@ impl Outcome {
             stdin: r.number()?,
             outputs: r.list(read_output)?,
             shown: Shown::read(&mut r)?,
+            parts: r.bytes()?.to_vec(),
         };
         r.end()?;
         Ok(outcome)
@@ -318,6 +322,7 @@ pub(crate) mod tests {
                 group: "printf".into(),
                 call: Digest::of(b"call"),
             },
+            parts: b"parts".to_vec(),
         }
     }
 

@@ -6,11 +6,14 @@
 
 pub mod descriptor;
 pub mod directory;
+pub mod erase;
 pub mod file;
 pub mod lock;
 pub mod pipe;
 pub mod poll;
 pub mod process;
+pub mod random;
+mod session;
 pub mod signal;
 pub mod startup;
 pub mod terminal;

@@ -34,6 +34,17 @@ pub struct Launch {
     pub stdio: [Stdio; 3],
     /// Whether the kernel kills the process when its parent dies (PR_SET_PDEATHSIG).
     pub die_with_parent: bool,
+    /// The terminal that is to control it, in a session of its own; it then dies with its parent.
+    pub terminal: Option<RawFd>,
+}
+
+/// A process that was started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Started {
+    /// Which is to be waited for.
+    pub waited: i32,
+    /// Which runs the program; another one only where that has a session of its own.
+    pub command: i32,
 }
 
 /// The pointers of a `Launch` as execve(2) wants them.
@@ -58,13 +69,13 @@ impl Launch {
         }
     }
 
-    /// Starts the process and returns its id once it has begun to execute the program.
+    /// Starts the process and returns once it has begun to execute the program.
     ///
     /// A file without `#!` runs under /bin/sh, as with execvp(3).
     ///
     /// # Errors
     /// Those of pipe2(2), fork(2) and, of the program itself, execve(2).
-    pub fn spawn(&self, inherited: &Inherited) -> io::Result<i32> {
+    pub fn spawn(&self, inherited: &Inherited) -> io::Result<Started> {
         let vectors = self.vectors();
         let report = Pipe::new()?;
         let parent = rustix::process::getpid().as_raw_nonzero().get();
@@ -74,22 +85,34 @@ impl Launch {
             return Err(io::Error::last_os_error());
         }
         if pid == 0 {
-            let errno = self.become_it(&vectors, inherited, Some(parent));
-            let bytes = errno.to_ne_bytes();
-            // SAFETY: write and _exit are async-signal-safe; the array is valid for its length.
-            unsafe {
-                libc::write(report.writer.as_raw_fd(), bytes.as_ptr().cast(), bytes.len());
-                libc::_exit(127)
-            }
+            let tell = |number: i32| {
+                let bytes = number.to_ne_bytes();
+                // SAFETY: write is async-signal-safe; the array is valid for its length.
+                unsafe { libc::write(report.writer.as_raw_fd(), bytes.as_ptr().cast(), bytes.len()) };
+            };
+            let command = |parent| self.become_it(&vectors, inherited, Some(parent));
+            let errno = match self.terminal {
+                None => command(parent),
+                // Told apart from errno by its sign.
+                Some(terminal) => super::session::lead(terminal, parent, |pid| tell(-pid), command),
+            };
+            tell(errno);
+            exit_now(127);
         }
         drop(report.writer);
+        let mut started = Started { waited: pid, command: pid };
         let mut bytes = [0_u8; 4];
-        // The writer is close-on-exec: the end without a byte means that the program runs.
-        if super::descriptor::read(&report.reader, &mut bytes)? < bytes.len() {
-            return Ok(pid);
+        // The writer is close-on-exec: the end without an error means that the program runs.
+        while super::descriptor::read(&report.reader, &mut bytes)? == bytes.len() {
+            match i32::from_ne_bytes(bytes) {
+                errno if errno > 0 => {
+                    let _reaped = wait(pid, Wait::Block);
+                    return Err(io::Error::from_raw_os_error(errno));
+                }
+                command => started.command = -command,
+            }
         }
-        let _reaped = wait(pid, Wait::Block);
-        Err(io::Error::from_raw_os_error(i32::from_ne_bytes(bytes)))
+        Ok(started)
     }
 
     /// Replaces this process; returns only the error.
@@ -216,6 +239,22 @@ pub fn wait(pid: i32, how: Wait) -> io::Result<Option<Ended>> {
     }
 }
 
+/// Returns whether a process of ours waits in read(2) for its stdin, as far as the kernel tells (proc(5),
+/// `/proc/PID/syscall`).
+pub fn reads_stdin(pid: i32) -> bool {
+    let Ok(now) = std::fs::read_to_string(format!("/proc/{pid}/syscall")) else { return false };
+    let mut words = now.split(' ');
+    words.next().and_then(|number| number.parse().ok()) == Some(libc::SYS_read) && words.next() == Some("0x0")
+}
+
+/// Returns whether a child has been stopped since this was asked last.
+pub fn was_stopped(pid: i32) -> bool {
+    let Some(pid) = rustix::process::Pid::from_raw(pid) else { return false };
+    let options = rustix::process::WaitIdOptions::STOPPED | rustix::process::WaitIdOptions::NOHANG;
+    let waited = rustix::process::waitid(rustix::process::WaitId::Pid(pid), options);
+    waited.is_ok_and(|status| status.is_some_and(|status| status.stopped()))
+}
+
 /// Forks; returns `true` in the copy.
 ///
 /// Only for a process without other threads that still matter: the copy has but the calling one.
@@ -272,6 +311,13 @@ pub fn is_there(id: i32) -> bool {
 /// Returns whether this process is the leader of its session.
 pub fn leads_session() -> bool {
     rustix::process::getsid(None).is_ok_and(|leader| leader == rustix::process::getpid())
+}
+
+/// Returns whether this process was started by one that is not of its process group: by a shell with job
+/// control, or as the first of a session.
+pub fn is_of_a_shell() -> bool {
+    let parent = rustix::process::getppid().and_then(|parent| rustix::process::getpgid(Some(parent)).ok());
+    parent != Some(rustix::process::getpgrp())
 }
 
 /// Returns the effective user id.

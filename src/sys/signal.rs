@@ -25,6 +25,12 @@ pub const IO: i32 = libc::SIGIO;
 pub const PIPE: i32 = libc::SIGPIPE;
 /// SIGKILL.
 pub const KILL: i32 = libc::SIGKILL;
+/// SIGCONT.
+pub const CONT: i32 = libc::SIGCONT;
+/// SIGTSTP.
+pub const TSTP: i32 = libc::SIGTSTP;
+/// SIGWINCH.
+pub const WINCH: i32 = libc::SIGWINCH;
 /// SIGXFSZ.
 pub const XFSZ: i32 = libc::SIGXFSZ;
 
@@ -100,6 +106,21 @@ impl Signals {
     /// Returns the number of the descriptor, for poll.
     pub fn raw(&self) -> i32 {
         self.fd.as_raw_fd()
+    }
+}
+
+/// Stops this process and those of its group, as Ctrl-Z does; returns when it goes on. A group that nobody could
+/// continue is not stopped.
+pub fn stop_group() {
+    // SAFETY: all zero is the empty set on Linux; the other calls have no memory effects but on the sets.
+    unsafe {
+        let mut set: libc::sigset_t = std::mem::zeroed();
+        let mut before: libc::sigset_t = std::mem::zeroed();
+        libc::sigaddset(&raw mut set, libc::SIGTSTP);
+        libc::kill(0, libc::SIGTSTP);
+        // Where it was held it acts here.
+        libc::sigprocmask(libc::SIG_UNBLOCK, &raw const set, &raw mut before);
+        libc::sigprocmask(libc::SIG_SETMASK, &raw const before, std::ptr::null_mut());
     }
 }
 

@@ -669,11 +669,11 @@ memo:   hint: did you mean `ttl`?
 [exit 2]
 $ memo config x
 memo: error: unknown key `x`
-memo:   hint: keys are: mode, dir, ttl, env, cache-exit, stdin-max, max-size, max-entry, max-entries, refresh-jobs, relocatable, build-drivers
+memo:   hint: keys are: mode, dir, ttl, env, cache-exit, stdin-max, max-size, max-entry, max-entries, refresh-jobs, relocatable, progress, pty, build-drivers
 [exit 2]
 $ memo config ls
 memo: error: unknown key `ls`
-memo:   hint: keys are: mode, dir, ttl, env, cache-exit, stdin-max, max-size, max-entry, max-entries, refresh-jobs, relocatable, build-drivers
+memo:   hint: keys are: mode, dir, ttl, env, cache-exit, stdin-max, max-size, max-entry, max-entries, refresh-jobs, relocatable, progress, pty, build-drivers
 [exit 2]
 $ memo config --pth
 memo: error: `memo config` prints what is configured; it takes no `--pth`

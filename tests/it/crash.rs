@@ -55,10 +55,13 @@ const MATRIX: &[(&str, &[Doing])] = &[
     ("lookup", &[First, Replay]),
     ("prepare.directories", &[First]),
     ("prepare.file", &[First]),
+    ("prepare.secret", &[First]),
     ("lease.locked", &[First, Record]),
     ("lease.taken", &[First, Fail]),
     // Killed while it waits: tests/it/race.rs.
     ("wait.tick", &[]),
+    // On a terminal, where nothing is changed: tests/it/progress.rs.
+    ("progress.drawn", &[]),
     ("lease.verdict", &[First, Record, Fail]),
     ("lease.transcript", &[Fail]),
     ("lease.concluded", &[Record, Fail]),

@@ -255,6 +255,31 @@ fn a_limit_at_each_size() {
     }
 }
 
+#[test]
+fn a_limit_on_what_looks_after_the_store() {
+    // The index, what is kept beside it, and `usage`: what cannot be written there is done without.
+    for limit in [0, 1, 512, 4096, 20_000] {
+        let (sandbox, expected) = filled();
+        let limited = |line: &str| sandbox.run(format!("exec prlimit --fsize={limit} {line}"));
+        let listed = sandbox.ok("memo ls --json | wc -l");
+        for fresh in [false, true] {
+            if fresh {
+                sandbox.ok("rm -f $MEMO_DIR/index.db* $MEMO_DIR/usage");
+            }
+            let place = format!("limit {limit}, without an index: {fresh}");
+            for line in ["memo ls --json", "memo doctor", "memo gc", "memo clear --dry-run --yes"] {
+                let ran = limited(line);
+                assert_eq!(ran.code, 0, "{place}: `{line}`: {}{}", ran.stdout, ran.stderr);
+                says_little(&ran, 1, &format!("{place}: `{line}`"));
+                if line.ends_with("json") {
+                    assert_eq!(format!("{}\n", ran.stdout.lines().count()), listed, "{place}");
+                }
+            }
+        }
+        heals(&sandbox, &expected, &format!("limit {limit}"));
+    }
+}
+
 /// A small file system of its own, unmounted when it is dropped.
 struct Small(PathBuf);
 

@@ -15,26 +15,33 @@ fn manual() -> String {
     let prose = fs::read_to_string(at("man/memo.1.in")).unwrap();
     let mut tree = tree();
     tree.build();
-    let mut options = section(&tree);
+    let mut options = section(&tree, &[]);
     for subcommand in tree.get_subcommands().filter(|subcommand| subcommand.get_name() != "run") {
         let about = subcommand.get_long_about().or(subcommand.get_about()).unwrap().to_string();
         options.push_str(&format!(".SH MEMO {}\n", subcommand.get_name().to_uppercase()));
         options.push_str(&text(&about));
-        options.push_str(&section(subcommand));
+        // What `memo why` takes as a run does stands there.
+        let run: Vec<String> = match subcommand.get_name() {
+            "why" => tree.get_arguments().map(|argument| argument.get_id().to_string()).collect(),
+            _ => Vec::new(),
+        };
+        options.push_str(&section(subcommand, &run));
     }
     // Stands at the head of the page.
     let options = options.replace(".ie \\n(.g .ds Aq \\(aq\n.el .ds Aq '\n", "");
     prose.replace("@VERSION@", env!("CARGO_PKG_VERSION")).replace("@OPTIONS@\n", &options)
 }
 
-/// Returns the options of one command, but for those that all have.
-fn section(command: &Command) -> String {
+/// Returns the options of one command, but for those that all have and those that were said before.
+fn section(command: &Command, said: &[String]) -> String {
     let mut out = Vec::new();
     let name = command.get_name();
     let own = command.get_arguments().filter(|argument| {
         // The words of the command are the synopsis's business.
         let id = argument.get_id().as_str();
-        !["help", "version"].contains(&id) && (name, id) != ("memo", "command")
+        !said.iter().any(|said| said == id)
+            && !["help", "version"].contains(&id)
+            && (name, id) != ("memo", "command")
     });
     let own = Command::new("memo").disable_help_flag(true).disable_version_flag(true).args(own);
     Man::new(own).render_options_section(&mut out).unwrap();

@@ -34,7 +34,7 @@ $ memo puppet bump a , eprint b
 a #1
 b
 $ memo -v puppet bump a , exit 3
-memo: miss: never-seen
+memo: miss: words: `exit 3`, was `eprint b`
 a #2
 memo: not recorded: exit-status: 3
 [exit 3]

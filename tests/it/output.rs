@@ -334,7 +334,7 @@ $ memo -v -o out puppet bump a , mkdir out
 memo: miss: never-seen
 a #2
 $ rmdir out; memo -v -o out puppet bump a , link victim out
-memo: miss: never-seen
+memo: miss: words: `link victim`, was `mkdir`
 a #3
 $ rm out; memo -v -o out puppet bump a , write out x , exit 3
 memo: miss: never-seen

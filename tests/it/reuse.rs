@@ -437,7 +437,7 @@ memo: miss: never-seen
  #9
 x
 $ echo y | memo -v sh -c './bump; cat'
-memo: miss: stdin
+memo: miss: stdin: a pipe with other bytes
  #10
 y
 $ echo y | memo -v sh -c './bump; cat'

@@ -17,11 +17,13 @@
 //! some of each, and the next call puts the rest right.
 
 mod extras;
+mod foretold;
 mod ground;
 mod plan;
 mod staging;
 mod swap;
 
+pub use foretold::in_the_way;
 pub use ground::physical;
 pub use plan::stage;
 pub use swap::Staged;

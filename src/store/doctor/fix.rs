@@ -12,7 +12,7 @@ use crate::store::generation::Generation;
 use crate::store::index::Index;
 use crate::store::location::{self, Trouble};
 use crate::store::usage::Usage;
-use crate::store::{FORMAT, SIGNATURE, Store, TAG_TEXT, gc};
+use crate::store::{FORMAT, SIGNATURE, Store, TAG_TEXT, gc, secret};
 use crate::sys::file::rename_noreplace;
 
 /// Sets right what a look through the store found, and removes what killed runs have left. What was set right
@@ -103,6 +103,7 @@ fn make(store: &Store, now: Timestamp, path: &Path) -> Result<(), Trouble> {
     match name {
         "FORMAT" => store.write_new(name, format!("{FORMAT}\n").as_bytes()),
         "generation" => store.write_new(name, &number(now)),
+        secret::NAME => store.make_secret(),
         "CACHEDIR.TAG" => store.write_new(name, &[SIGNATURE, TAG_TEXT].concat()),
         _ => Ok(()),
     }

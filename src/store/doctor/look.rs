@@ -14,6 +14,7 @@ use crate::store::journal::{self, Record};
 use crate::store::location::Trouble;
 use crate::store::manifest::{Entry, Manifest};
 use crate::store::outcome::{Outcome, OutcomeId};
+use crate::store::secret;
 use crate::store::temporary::maker;
 use crate::store::{SIGNATURE, Store, blocks_on_disk};
 use crate::sys::file::is_absent;
@@ -21,7 +22,7 @@ use crate::sys::file::is_absent;
 /// The directories of a store.
 pub(super) const DIRECTORIES: [&str; 6] = ["manifests", "outcomes", "blobs", "leases", "restores", "tmp"];
 /// The files that each store has from the beginning.
-const NEEDED: [&str; 3] = ["FORMAT", "generation", "CACHEDIR.TAG"];
+const NEEDED: [&str; 4] = ["FORMAT", "generation", "CACHEDIR.TAG", secret::NAME];
 /// The files that come by themselves; the last is SQLite's (sqlite.org/tempfiles.html).
 const OTHERS: [&str; 5] = ["gc.lock", "refresh.lock", "usage", "index.db", "index.db-journal"];
 /// How many of its directories and needed files say that a directory is a store, if one of the others is lost:
@@ -137,6 +138,7 @@ fn file(store: &Store, user: u32, path: &Path) -> Option<Fault> {
             Ok(bytes) => (!bytes.starts_with(SIGNATURE)).then(|| "its signature is not there".to_owned()),
             Err(error) => unreadable(&error),
         },
+        [name] if *name == secret::NAME => store.secret().is_none().then(|| "it is no secret".to_owned()),
         [journal] if journal.starts_with("journal") => damaged_records(&absolute),
         [tree, shard] if TREES.contains(tree) => {
             (shard.len() != 2 || u8::from_str_radix(shard, 16).is_err()).then(stray)

@@ -363,7 +363,9 @@ mod tests {
             }
         }
         let index = Index::open(&fixture.store, at(TODAY)).unwrap();
-        counted.write(&index.connection, at(TODAY)).unwrap();
+        let transaction = index.connection.unchecked_transaction().unwrap();
+        counted.write(&transaction, at(TODAY)).unwrap();
+        transaction.commit().unwrap();
         drop(index);
         assert_eq!([Tier::Minute, Tier::Day].map(|tier| rows(&fixture, tier)), [0, 0]);
         assert_eq!(rows(&fixture, Tier::Ever), MOST_GROUPS + 1);

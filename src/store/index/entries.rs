@@ -1,6 +1,6 @@
 //! Rows of entries and blobs: read from manifests, and asked for.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs::Metadata;
 use std::path::Path;
 use std::time::Duration;
@@ -44,6 +44,15 @@ pub struct Row {
     pub shown: Shown,
 }
 
+/// Which entries come first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Those recorded last.
+    NewestFirst,
+    /// Those recorded first.
+    OldestFirst,
+}
+
 /// An entry is shown only while its outcome and all its blobs are there.
 const SELECT: &str = "
 SELECT key, outcome, recorded, ttl, duration, exit, used, hits, saved, shown,
@@ -62,7 +71,51 @@ const FEWEST_DIGITS: usize = 4;
 
 /// Returns all entries, the newest first.
 pub(super) fn all(connection: &Connection) -> Result<Vec<Row>, Fault> {
-    select(connection, "ORDER BY recorded DESC, outcome, key", &[])
+    select(connection, "ORDER BY recorded DESC, outcome DESC, key DESC", &[])
+}
+
+/// Returns the next entries behind one, at most so many.
+pub(super) fn page(
+    connection: &Connection,
+    order: Order,
+    behind: Option<&Row>,
+    most: usize,
+) -> Result<Vec<Row>, Fault> {
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    // The row comparison is one range of `entries_recorded`.
+    let (sign, direction) = match order {
+        Order::NewestFirst => ("<", "DESC"),
+        Order::OldestFirst => (">", "ASC"),
+    };
+    let sorted = format!("ORDER BY recorded {direction}, outcome {direction}, key {direction} LIMIT ?1");
+    match behind {
+        None => select(connection, &sorted, params![most]),
+        Some(row) => select(
+            connection,
+            &format!("AND (recorded, outcome, key) {sign} (?2, ?3, ?4) {sorted}"),
+            params![most, row.recorded.0, row.outcome.0.as_bytes(), row.key.as_bytes()],
+        ),
+    }
+}
+
+/// Returns the entries whose own name begins so, at most so many.
+pub(super) fn beginning(connection: &Connection, prefix: &str, most: usize) -> Result<Vec<Row>, Fault> {
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    match range(prefix) {
+        None => Ok(Vec::new()),
+        Some((first, last)) => select(
+            connection,
+            "AND outcome BETWEEN ?1 AND ?2 ORDER BY outcome, key LIMIT ?3",
+            params![first.as_bytes(), last.as_bytes(), most],
+        ),
+    }
+}
+
+/// Returns the names of all groups that have entries.
+pub(super) fn groups(connection: &Connection) -> Result<BTreeSet<String>, Fault> {
+    let mut statement = connection.prepare_cached("SELECT DISTINCT grp FROM entries")?;
+    let groups = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    Ok(groups)
 }
 
 /// Returns what the beginning of a name stands for.
@@ -83,10 +136,15 @@ pub(super) fn find(connection: &Connection, prefix: &str) -> Result<Named, Fault
     })
 }
 
-/// Returns the least and the greatest digest whose name begins so.
+/// Returns the least and the greatest digest that a beginning of some length names.
 fn named_range(prefix: &str) -> Option<(Digest, Digest)> {
+    if prefix.len() < FEWEST_DIGITS { None } else { range(prefix) }
+}
+
+/// Returns the least and the greatest digest whose name begins so.
+fn range(prefix: &str) -> Option<(Digest, Digest)> {
     let prefix = prefix.to_ascii_lowercase();
-    if prefix.len() < FEWEST_DIGITS || prefix.len() > 2 * Digest::LENGTH {
+    if prefix.len() > 2 * Digest::LENGTH {
         return None;
     }
     Some((Digest::from_hex(&format!("{prefix:0<64}"))?, Digest::from_hex(&format!("{prefix:f<64}"))?))
@@ -264,8 +322,8 @@ fn insert(
     connection
         .prepare_cached(
             "INSERT INTO entries (key, outcome, recorded, ttl, expires, duration, exit, bytes, disk, shown,
-                 apart, gone, used, grp)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 0, ?3, ?12)",
+                 apart, gone, used, grp, call, parts)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 0, ?3, ?12, ?13, ?14)",
         )?
         .execute(params![
             key.as_bytes(),
@@ -280,6 +338,8 @@ fn insert(
             shown.into_bytes(),
             entry.body.is_none(),
             outcome.shown.group,
+            outcome.shown.call.as_bytes(),
+            outcome.parts,
         ])?;
     let number = connection.last_insert_rowid();
     for (digest, length) in outcome.blobs() {

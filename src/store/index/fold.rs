@@ -11,7 +11,7 @@ use rusqlite::{Connection, TransactionBehavior, params};
 use super::column::unsigned;
 use super::counts::{Counted, MOST};
 use super::shards::Which;
-use super::{Fault, entries, shards};
+use super::{Fault, entries, history, shards};
 use crate::action::identity::Timestamp;
 use crate::fault;
 use crate::store::Store;
@@ -72,6 +72,7 @@ pub(super) fn bring_up(
         apply(&transaction, record, now, &mut counted)?;
     }
     counted.write(&transaction, now)?;
+    history::forget(&transaction)?;
     transaction.execute("UPDATE meta SET folded = max(folded, ?1), whole = 1", [last.cast_signed()])?;
     transaction.commit()?;
     fault::point("fold.applied");
@@ -117,6 +118,7 @@ pub(super) fn journals(
         noted = Noted { folded: *number, ..noted };
     }
     counted.write(transaction, now)?;
+    history::forget(transaction)?;
     transaction.execute(
         "UPDATE meta SET folded = max(folded, ?1), part_of = ?2, part = ?3",
         params![noted.folded.cast_signed(), noted.part_of.cast_signed(), noted.part.cast_signed()],
@@ -237,6 +239,9 @@ fn apply(
     now: Timestamp,
     counted: &mut Counted,
 ) -> Result<(), Fault> {
+    if record.event == Event::Unrecorded {
+        return history::refused(connection, record, now);
+    }
     counted.add(record, now);
     if record.event == Event::Hit {
         // A clock that was ahead must not keep an entry for ever.

@@ -33,12 +33,14 @@ mod counts;
 mod digests;
 mod entries;
 mod fold;
+mod history;
 mod retain;
 mod schema;
 mod shards;
 #[cfg(test)]
 pub(crate) mod tests;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -54,7 +56,8 @@ use crate::action::identity::Timestamp;
 use crate::action::key::ActionKey;
 pub use counts::{Count, Counts, Sum};
 pub use digests::Digests;
-pub use entries::Row;
+pub use entries::{Order, Row};
+pub use history::{Earlier, History, Refused};
 
 /// The index of a store, brought up to what its files say.
 #[derive(Debug)]
@@ -164,6 +167,31 @@ impl<'a> Index<'a> {
     /// [`Trouble`] when SQLite will not.
     pub fn rows(&mut self) -> Result<Vec<Row>, Trouble> {
         self.ask(entries::all)
+    }
+
+    /// Returns the next entries behind one, at most so many, as [`Index::rows`]. Between two calls no lock is
+    /// held, so that whoever reads the list slowly stops nobody; what came or went meanwhile shows or not.
+    ///
+    /// # Errors
+    /// [`Trouble`] when SQLite will not.
+    pub fn page(&mut self, order: Order, behind: Option<&Row>, most: usize) -> Result<Vec<Row>, Trouble> {
+        self.ask(|connection| entries::page(connection, order, behind, most))
+    }
+
+    /// Returns the entries whose own name begins so, at most so many; for a completion.
+    ///
+    /// # Errors
+    /// [`Trouble`] when SQLite will not.
+    pub fn beginning(&mut self, prefix: &str, most: usize) -> Result<Vec<Row>, Trouble> {
+        self.ask(|connection| entries::beginning(connection, prefix, most))
+    }
+
+    /// Returns the names of all groups that have entries.
+    ///
+    /// # Errors
+    /// [`Trouble`] when SQLite will not.
+    pub fn groups(&mut self) -> Result<BTreeSet<String>, Trouble> {
+        self.ask(entries::groups)
     }
 
     /// Returns what the beginning of a name stands for: first of an entry's own, as `ls` shows it, else

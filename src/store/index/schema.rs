@@ -17,7 +17,7 @@ use crate::sys::lock::has_record_locks;
 /// `memo` in ASCII.
 const APPLICATION: i64 = 0x6d65_6d6f;
 /// The number of the schema. An index with a lower one is thrown away.
-const VERSION: i64 = 5;
+const VERSION: i64 = 7;
 /// How long another process's transaction is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -27,6 +27,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// `apart` is 1 for an outcome with a file of its own, `gone` for a file that should be there and is not.
 /// `disk` is what a file takes on disk, 0 for one that is not there. `changed` is a
 /// manifest's modification time, `entries` how many of its outcomes can be read.
+/// `call` is the digest of words, assignments and directory, `parts` are those of the call. `unrecorded` says why the
+/// last run of a call was not recorded.
 /// A blob that no entry uses keeps its row until its file is gone.
 const TABLES: &str = "
 CREATE TABLE meta (
@@ -48,11 +50,14 @@ CREATE TABLE entries (
     recorded INTEGER NOT NULL, ttl INTEGER, expires INTEGER, duration INTEGER NOT NULL, exit INTEGER NOT NULL,
     bytes INTEGER NOT NULL, disk INTEGER NOT NULL, shown BLOB NOT NULL,
     apart INTEGER NOT NULL, gone INTEGER NOT NULL, grp TEXT NOT NULL,
+    call BLOB NOT NULL, parts BLOB NOT NULL,
     used INTEGER NOT NULL, hits INTEGER NOT NULL DEFAULT 0, saved INTEGER NOT NULL DEFAULT 0,
     UNIQUE (key, outcome)
 ) STRICT;
+CREATE INDEX entries_recorded ON entries (recorded, outcome, key);
 CREATE INDEX entries_outcome ON entries (outcome);
 CREATE INDEX entries_used ON entries (used, key, outcome);
+CREATE INDEX entries_call ON entries (call, recorded);
 CREATE INDEX entries_grp ON entries (grp, used, number);
 CREATE INDEX entries_expires ON entries (expires, key, outcome) WHERE expires IS NOT NULL;
 CREATE TABLE blobs (
@@ -67,6 +72,10 @@ CREATE TABLE digests (
     identity BLOB PRIMARY KEY, digest BLOB NOT NULL, proof BLOB NOT NULL, number INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX digests_number ON digests (number);
+CREATE TABLE unrecorded (
+    call BLOB PRIMARY KEY, time INTEGER NOT NULL, reason INTEGER NOT NULL, about TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX unrecorded_time ON unrecorded (time);
 ";
 
 /// `at` is when a minute or day (`tier`) began, in s after 1970; `event`, `missed` and `unrecorded` are numbers
@@ -119,7 +128,7 @@ END;
 ";
 
 /// The tables of [`TABLES`], as they are copied.
-const NAMES: [&str; 7] = ["meta", "shards", "manifests", "entries", "blobs", "uses", "digests"];
+const NAMES: [&str; 8] = ["meta", "shards", "manifests", "entries", "blobs", "uses", "digests", "unrecorded"];
 
 /// Returns how long another process's transaction is waited for: not at all where the file system has no locks of
 /// the kind that SQLite takes, which SQLite cannot tell from one that is held.
