@@ -586,7 +586,7 @@ mod a_word_that_is_declared {
                 assert_eq!(sandbox.ok("cat f"), format!("{expected}\n"));
             }
             for (text, expected) in [("a", "aa"), ("aa", "aaa"), ("ab", "aab"), ("b", "b")] {
-                sandbox.write("f", &format!("{text}\n"));
+                sandbox.write("f", format!("{text}\n"));
                 hits(sandbox, line);
                 assert_eq!(sandbox.ok("cat f"), format!("{expected}\n"));
             }
