@@ -116,9 +116,8 @@ pub fn explain(
     if request.options.mode == Mode::Refresh {
         call.missed = Missed::Refresh;
     } else {
-        let own = asked.keys.iter().map(|key| (*key, Answers::All));
-        for (key, answers) in own.chain(asked.beside) {
-            match call.answer_under(&key, answers) {
+        for &(key, answers) in &asked.keys {
+            match call.answer_under(key, answers) {
                 Ok((answer, outcome)) => {
                     let secret = call.store.secret().filter(|_| !explanation.ignored.is_empty());
                     if let Some(secret) = secret {
@@ -130,8 +129,9 @@ pub fn explain(
                     return Ok(explanation);
                 }
                 Err(missed) => {
-                    let is_beside = asked.beside.is_some_and(|(beside, _)| beside == key);
-                    if missed != Missed::NeverSeen && !(is_beside && call.missed != Missed::NeverSeen) {
+                    // Why there is nothing under its own key says more.
+                    let is_own = answers == Answers::All || call.missed == Missed::NeverSeen;
+                    if missed != Missed::NeverSeen && is_own {
                         call.missed = missed;
                     }
                 }
@@ -177,9 +177,7 @@ fn say_changed(ignored: &mut [Ignored], was: &[Part], is: &[Part]) {
 /// Under which stdin a call is looked up.
 struct Asked {
     /// The keys, in this order.
-    keys: Vec<ActionKey>,
-    /// The key beside the last of them, of which some outcomes answer too.
-    beside: Option<(ActionKey, Answers)>,
+    keys: Vec<(ActionKey, Answers)>,
     /// What stdin is, if that is known.
     stdin: Option<Stdin>,
     /// Whether it is a pipe that was not read.
@@ -192,8 +190,7 @@ impl Call<'_> {
     /// Returns what stdin is, without taking anything unless that is asked for.
     fn stdin_to_ask_for(&mut self, reads: bool) -> Result<Asked, Unrecorded> {
         let settled = |call: &Self, stdin| Asked {
-            keys: vec![call.keys.with(stdin)],
-            beside: Some(call.key_beside(stdin)),
+            keys: call.keys_for(stdin).to_vec(),
             stdin: Some(stdin),
             unread: false,
             known: true,
@@ -206,10 +203,13 @@ impl Call<'_> {
             Source::File => self.file_stdin().map(|(stdin, _)| settled(self, stdin)),
             Source::Other(why) => Err(Unrecorded::Stdin(why)),
             Source::Pipe { .. } | Source::Socket => {
-                let any = self.keys.with(Stdin::Any);
-                let known = self.store.manifest(&any).ok();
-                let left_alone = known.as_ref().is_some_and(|known| !known.entries.is_empty());
-                let mut keys = if left_alone { vec![any] } else { Vec::new() };
+                let mut keys = Vec::new();
+                let mut is_read = false;
+                for (key, answers) in self.keys_for(Stdin::Any) {
+                    let Ok(known) = self.store.manifest(&key) else { continue };
+                    is_read |= known.stdin.reads_all.is_some();
+                    keys.extend((!known.entries.is_empty()).then_some((key, answers)));
+                }
                 let stdin = match stdin::look(source) {
                     Now::End => Some(Stdin::None),
                     _ if reads => {
@@ -217,27 +217,25 @@ impl Call<'_> {
                         Some(bytes_or_none(read.1, read.0))
                     }
                     Now::Silent => {
-                        keys.push(self.keys.with(Stdin::Idle));
+                        keys.extend(self.keys_for(Stdin::Idle));
                         None
                     }
                     Now::Bytes => None,
                 };
-                keys.extend(stdin.map(|stdin| self.keys.with(stdin)));
-                let beside = stdin.map(|stdin| self.key_beside(stdin));
-                let known = known.is_some_and(|known| known.stdin.reads_all.is_some());
-                Ok(Asked { keys, beside, stdin, unread: stdin.is_none(), known })
+                keys.extend(stdin.into_iter().flat_map(|stdin| self.keys_for(stdin)));
+                Ok(Asked { keys, stdin, unread: stdin.is_none(), known: is_read })
             }
         }
     }
 
     /// Looks a key up, and verifies what would be replayed.
-    fn answer_under(&mut self, key: &ActionKey, answers: Answers) -> Result<(Answer, Outcome), Missed> {
-        let mut manifest = self.store.manifest(key).map_err(Missed::Damaged)?;
+    fn answer_under(&mut self, key: ActionKey, answers: Answers) -> Result<(Answer, Outcome), Missed> {
+        let mut manifest = self.store.manifest(&key).map_err(Missed::Damaged)?;
         let mut damaged = None;
         loop {
             let mut scene = self.scene();
             let now = scene.now;
-            let found = manifest.find(&mut scene, |entry| self.accepts(key, entry, now).map(|_| ()));
+            let found = manifest.find(&mut scene, |entry| self.accepts(&key, entry, now).map(|_| ()));
             let found = match found {
                 Ok(found) => found,
                 Err(missed) => return Err(damaged.unwrap_or(missed)),
@@ -246,11 +244,11 @@ impl Call<'_> {
             match self.verify(&manifest, entry, answers) {
                 Ok(outcome) => {
                     let answer = Answer {
-                        key: *key,
+                        key,
                         outcome: entry.id,
                         recorded: entry.recorded,
                         saves: outcome.duration,
-                        stale: self.accepts(key, entry, now) == Ok(Age::Stale),
+                        stale: self.accepts(&key, entry, now) == Ok(Age::Stale),
                         unchecked: self.check.is_some(),
                     };
                     return Ok((answer, outcome));
@@ -263,9 +261,9 @@ impl Call<'_> {
 
     fn verify(&self, manifest: &Manifest, entry: &Entry, answers: Answers) -> Result<Outcome, Missed> {
         let outcome = self.store.outcome(entry).map_err(Missed::Damaged)?;
-        let source = streams::Source::open(&outcome.transcript, &self.store.blobs)
+        let transcript = streams::Source::open(&outcome.transcript, &self.store.blobs)
             .map_err(|error| Missed::Damaged(error.to_string()))?;
-        if !answers.hold(&source).map_err(|error| Missed::Damaged(error.to_string()))? {
+        if !answers.hold(&transcript).map_err(|error| Missed::Damaged(error.to_string()))? {
             return Err(Missed::NeverSeen);
         }
         for (digest, length) in outcome.blobs() {

@@ -433,6 +433,11 @@ impl<'a> Call<'a> {
         (self.keys.with_streams(stdin, streams), answers)
     }
 
+    /// Returns the keys under which a call with this stdin is looked up, in this order.
+    fn keys_for(&self, stdin: Stdin) -> [(ActionKey, Answers); 2] {
+        [(self.keys.with(stdin), Answers::All), self.key_beside(stdin)]
+    }
+
     fn scene(&self) -> Scene<'_> {
         Scene {
             now: (self.request.now)(),
