@@ -8,8 +8,8 @@ const README: &str = include_str!("../../README.md");
 /// held to what it rests on by `lines_that_build_memo_are_right`.
 const BUILDING: [&str; 4] = [
     "cargo run --release --locked -- sh -c 'sleep 2; echo done'",
-    "cargo install --path . --locked",
     "cargo test --locked",
+    "cargo install --path . --locked",
     "RUSTFLAGS= cargo install --path . --locked",
 ];
 
