@@ -308,7 +308,7 @@ _memo() {
             return 0
             ;;
         memo__subcmd__help)
-            opts="-h --help key stdin outputs exit run ls show clear why stats gc doctor config completions | help help"
+            opts="-h --help key stdin outputs exit run ls show clear why stats gc doctor config completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -4,6 +4,7 @@
 //! write where it did not declare. A path covers itself and, where it is a directory, all below it; a glob
 //! covers the files and links that match it, hidden ones too, but nothing below a `.git` that it does not name.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
@@ -24,6 +25,18 @@ pub struct Declared {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outputs {
     declared: Vec<Declared>,
+    /// Which declaration has a path first; there may be many, and many paths to be looked for.
+    places: BTreeMap<PathBuf, usize>,
+    globs: Vec<usize>,
+}
+
+/// What is declared as seen from a directory, for paths however they are written.
+#[derive(Debug)]
+pub struct Within<'a> {
+    directory: &'a Path,
+    /// By their lexically normal paths, as they are declared.
+    plain: BTreeMap<PathBuf, &'a Path>,
+    globs: Vec<Declared>,
 }
 
 /// How a declaration covers a path.
@@ -97,7 +110,13 @@ fn strip<'a>(path: &'a Path, root: &Path) -> Option<&'a Path> {
 impl Outputs {
     /// Reads the values of `-o` as they were typed.
     pub fn parse<'a>(typed: impl IntoIterator<Item = &'a OsStr>) -> Self {
-        Self { declared: typed.into_iter().map(Declared::parse).collect() }
+        let declared: Vec<_> = typed.into_iter().map(Declared::parse).collect();
+        let mut places = BTreeMap::new();
+        for (number, one) in declared.iter().enumerate() {
+            places.entry(one.place.clone()).or_insert(number);
+        }
+        let globs = (0..declared.len()).filter(|&number| declared[number].glob.is_some()).collect();
+        Self { declared, places, globs }
     }
 
     /// Returns what belongs in the ActionKey: the declarations as typed, sorted, each once.
@@ -120,26 +139,26 @@ impl Outputs {
 
     /// Returns the first declaration that covers a path, and how.
     pub fn cover<'a>(&self, path: &'a Path) -> Option<(&Declared, Cover<'a>)> {
-        self.declared.iter().find_map(|declared| Some((declared, declared.cover(path)?)))
+        let above = path.ancestors().filter_map(|above| self.places.get(above));
+        let numbers = above.chain(&self.globs);
+        let covers = numbers.filter_map(|&number| Some((number, self.declared[number].cover(path)?)));
+        covers.min_by_key(|(number, _)| *number).map(|(number, cover)| (&self.declared[number], cover))
     }
 
-    /// Returns the declared paths, lexically normal; a glob is none.
-    pub fn paths(&self, directory: &Path) -> Vec<PathBuf> {
+    /// Returns what is declared, as seen from a directory.
+    pub fn within<'a>(&'a self, directory: &'a Path) -> Within<'a> {
+        let absolute = |declared: &Declared| Declared {
+            place: normal(&declared.place, directory),
+            glob: declared.glob.as_ref().map(|(root, pattern)| (normal(root, directory), pattern.clone())),
+        };
         let plain = self.declared.iter().filter(|declared| declared.glob.is_none());
-        plain.map(|declared| normal(&declared.place, directory)).collect()
-    }
-
-    /// Returns whether a path, however it is written, is a declared one or lies below one.
-    pub fn holds(&self, path: &Path, directory: &Path) -> bool {
-        let path = normal(path, directory);
-        self.declared.iter().any(|declared| match &declared.glob {
-            None => path.starts_with(normal(&declared.place, directory)),
-            Some((root, pattern)) => {
-                let absolute = Declared { place: normal(&declared.place, directory), glob: None };
-                let glob = Some((normal(root, directory), pattern.clone()));
-                Declared { glob, ..absolute }.cover(&path).is_some()
-            }
-        })
+        Within {
+            directory,
+            plain: plain
+                .map(|declared| (normal(&declared.place, directory), declared.place.as_path()))
+                .collect(),
+            globs: self.globs.iter().map(|&number| absolute(&self.declared[number])).collect(),
+        }
     }
 
     /// Makes sure that nothing is declared that must not be replaced or emptied. The directory is the working
@@ -170,6 +189,25 @@ impl Outputs {
             Some(refused) => Err(refused),
             None => Ok(()),
         }
+    }
+}
+
+impl Within<'_> {
+    /// Returns the declared paths, lexically normal; a glob is none.
+    pub fn paths(&self) -> impl Iterator<Item = &PathBuf> {
+        self.plain.keys()
+    }
+
+    /// Returns a declared path as it is declared, however it is written here; a glob declares none.
+    pub fn declared(&self, path: &Path) -> Option<&Path> {
+        self.plain.get(&normal(path, self.directory)).copied()
+    }
+
+    /// Returns whether a path is a declared one or lies below one.
+    pub fn holds(&self, path: &Path) -> bool {
+        let path = normal(path, self.directory);
+        path.ancestors().any(|above| self.plain.contains_key(above))
+            || self.globs.iter().any(|declared| declared.cover(&path).is_some())
     }
 }
 
@@ -245,6 +283,15 @@ mod tests {
     }
 
     #[test]
+    fn of_several_declarations_the_first_one_covers() {
+        let outputs = outputs(&["a/b", "**/x", "a", "a/b/c"]);
+        for (path, first) in [("a/b/c/x", "a/b"), ("a/x", "**/x"), ("a/y", "a"), ("z/x", "**/x")] {
+            let covering = outputs.cover(Path::new(path)).map(|(declared, _)| declared.place.as_path());
+            assert_eq!(covering, Some(Path::new(first)), "{path}");
+        }
+    }
+
+    #[test]
     fn order_repetition_and_slashes_say_nothing() {
         let texts = |typed: &[&str]| -> Vec<String> {
             let outputs = outputs(typed);
@@ -265,7 +312,7 @@ mod tests {
             ("a.c", false),
             ("builds", false),
         ] {
-            assert_eq!(outputs.holds(Path::new(path), Path::new("/w")), expected, "{path}");
+            assert_eq!(outputs.within(Path::new("/w")).holds(Path::new(path)), expected, "{path}");
         }
     }
 

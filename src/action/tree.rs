@@ -4,6 +4,7 @@
 //! and `ls -l` print times, `du` sizes. So any change of an identity is a miss. Only where an identity
 //! cannot be trusted yet, the content counts besides it.
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -47,10 +48,11 @@ fn visit(
     mut untrusted: impl FnMut(PathBuf, &Identity),
 ) -> Result<Digest, Unobservable> {
     let absolute = normal(root, scene.directory);
-    let hidden: Vec<&PathBuf> =
-        scene.hidden.paths.iter().filter(|path| path.starts_with(&absolute)).collect();
-    let is_hidden = |path: &Path| hidden.iter().any(|hidden| **hidden == path);
-    let holds_hidden = |path: &Path| hidden.iter().any(|hidden| hidden.parent() == Some(path));
+    let hidden: BTreeSet<&Path> =
+        scene.hidden.paths.iter().map(PathBuf::as_path).filter(|path| path.starts_with(&absolute)).collect();
+    let holders: BTreeSet<&Path> = hidden.iter().filter_map(|hidden| hidden.parent()).collect();
+    let is_hidden = |path: &Path| hidden.contains(path);
+    let holds_hidden = |path: &Path| holders.contains(path);
     let mut digester = Digester::new();
     let mut entries = 0;
     let mut walk = WalkDir::new(root).sort_by_file_name().into_iter();

@@ -124,6 +124,41 @@ impl Snapshot {
     }
 }
 
+/// Files that lay where words name a declared output, as they were before the run.
+///
+/// `cc -o a.o` does not look at what is there, `sed -i s/a/b/ FILE` does: their words do not tell. Once an
+/// outcome of the action has made the file where nothing was, it is an output alone; until then its old
+/// content counts.
+#[derive(Debug, Default)]
+pub struct Overwritten(Vec<Observation>);
+
+impl Overwritten {
+    /// Observes the files that are there.
+    ///
+    /// # Errors
+    /// [`Unrecorded`] for one that does not hold still.
+    pub fn take(paths: &[PathBuf], scene: &mut Scene<'_>) -> Result<Self, Unrecorded> {
+        let mut observations = Vec::new();
+        for path in paths {
+            if !Identity::of_entry(path).is_ok_and(|entry| entry.kind() == FileKind::File) {
+                continue;
+            }
+            match Observation::of(Subject::File(path.clone()), scene) {
+                Ok(observation) => observations.push(observation),
+                Err(Unobservable::Unsteady(path)) => return Err(Unrecorded::InputChangedMeanwhile(path)),
+                // What memo may not read, the command does not read either.
+                Err(_) => {}
+            }
+        }
+        Ok(Self(observations))
+    }
+
+    /// Returns what counts of it. `is_made` tells whether an outcome made the file where nothing was.
+    pub fn settle(self, is_made: impl Fn(&Path) -> bool) -> impl Iterator<Item = Observation> {
+        self.0.into_iter().filter(move |observation| !is_made(observation.subject.path()))
+    }
+}
+
 fn before(path: &Path, scene: &mut Scene<'_>) -> Result<Before, Unrecorded> {
     // Never opened: opening may act (a fifo, a device), and what is behind the descriptor is the caller's.
     if path.starts_with("/dev/fd") || path.starts_with("/proc/self/fd") {

@@ -17,7 +17,7 @@ pub struct HelpArgs {
 }
 
 /// The parts of the key, in plain words, and what leaves each out. The README has the same table.
-pub const KEY: [(&str, &str); 11] = [
+pub const KEY: [(&str, &str); 12] = [
     ("the words of the command, byte for byte", ""),
     ("NAME=VALUE words before it", "_NAME=VALUE"),
     ("the working directory", "--no-cwd; --root DIR, or relocatable = true in memo.toml, makes it relative"),
@@ -31,7 +31,8 @@ pub const KEY: [(&str, &str); 11] = [
     ("LANG, LC_* and TZ, and what -e NAME or -e 'GLOB' names", "-e '!NAME'"),
     ("-k TEXT, and what --key-cmd NAME=CMD prints", "-k _name=TEXT"),
     ("stdin", "-n"),
-    ("whether stdout and stderr are one pipe", ""),
+    ("whether stdout and stderr are one pipe, where a command writes to both", ""),
+    ("with --pty always, the size and the kind of the terminal", "--pty never"),
 ];
 
 const UNDER_KEY: &str = "
@@ -87,8 +88,11 @@ Subcommands end with 0, with 1 when there is nothing such (doctor: when somethin
 wrong), with 2 when they were used wrongly. Trouble with the store changes no status.
 ";
 
-/// What is no subcommand.
-const TOPICS: [(&str, fn() -> String); 4] = [
+/// The name of what is no subcommand, and what is to be said of it.
+type Topic = (&'static str, fn() -> String);
+
+/// All of these.
+const TOPICS: [Topic; 4] = [
     ("key", key),
     ("stdin", || STDIN.to_owned()),
     ("outputs", || OUTPUTS.to_owned()),
@@ -169,7 +173,7 @@ mod tests {
             for line in text.lines() {
                 assert!(line.chars().count() <= 88 && line.trim_end() == line, "{name}: `{line}`");
             }
-            assert!(key().lines().take(18).all(|line| line.len() <= 80), "the table has 80 columns");
+            assert!(key().lines().take(21).all(|line| line.len() <= 80), "the table has 80 columns");
         }
     }
 

@@ -48,7 +48,7 @@ use run::{RunArgs, Surroundings};
 
 /// The subcommands, but for `run`.
 pub const SUBCOMMANDS: &[&str] =
-    &["ls", "show", "clear", "why", "stats", "gc", "doctor", "config", "completions | help", "help"];
+    &["ls", "show", "clear", "why", "stats", "gc", "doctor", "config", "completions", "help"];
 
 /// Does what the command line asks for.
 pub fn main(mut words: impl Iterator<Item = OsString>) -> Exit {

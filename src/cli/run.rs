@@ -389,7 +389,8 @@ fn make(typed: Typed<'_>, gives: &Gives, config: &Config, around: &Surroundings)
     let assigned: Vec<&str> = assignments.iter().map(|(name, _)| name.as_str()).collect();
     let environment = choose(around.environment.iter(), &environment, &assigned);
     let key_cmd = all(&gives.key_cmd, &args.key_cmd);
-    let depfile = args.depfile.as_deref().map(depfile).transpose()?;
+    let depfile =
+        args.depfile.as_deref().or(gives.depfile.as_deref().map(Path::new)).map(depfile).transpose()?;
     let mut typed_outputs = all(&gives.output, &args.output);
     typed_outputs.extend(depfile.clone().map(OsString::from));
     let off = options.mode == Mode::Off;
@@ -472,7 +473,7 @@ fn options(
         check: args.check.clone(),
         max_entries: args.max_entries.or(config.max_entries),
         cache_exit: args.cache_exit.or(gives.cache_exit).unwrap_or(config.cache_exit),
-        strict: args.strict,
+        strict: args.strict || gives.strict == Some(true),
         only_cached: args.only_cached,
         group: args.group.clone().or_else(|| gives.group.clone()).unwrap_or(base),
         no_stdin,

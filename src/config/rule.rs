@@ -39,6 +39,10 @@ pub struct Gives {
     pub input: Vec<OsString>,
     /// As `-o`.
     pub output: Vec<OsString>,
+    /// As `--depfile`.
+    pub depfile: Option<OsString>,
+    /// As `--strict`.
+    pub strict: Option<bool>,
     /// As `-e`.
     pub env: Vec<OsString>,
     /// As `-k`.
@@ -72,6 +76,10 @@ pub enum RuleKey {
     Input,
     /// Output files.
     Output,
+    /// The depfile.
+    Depfile,
+    /// Whether new files besides are refused.
+    Strict,
     /// Variables.
     Env,
     /// Texts.
@@ -150,6 +158,7 @@ impl Rule {
         Ok(Gives {
             input: self.gives.input.iter().map(input).collect::<Result<_, String>>()?,
             output: self.gives.output.iter().map(|path| place(path)).collect::<Result<_, String>>()?,
+            depfile: self.gives.depfile.as_deref().map(place).transpose()?,
             ..self.gives.clone()
         })
     }
@@ -175,6 +184,8 @@ impl Gives {
     pub fn add(&mut self, later: Self) {
         self.input.extend(later.input);
         self.output.extend(later.output);
+        self.depfile = later.depfile.or(self.depfile.take());
+        self.strict = later.strict.or(self.strict);
         self.env.extend(later.env);
         self.key.extend(later.key);
         self.key_cmd.extend(later.key_cmd);
@@ -191,10 +202,12 @@ impl Gives {
 
 impl RuleKey {
     /// All keys, in the order in which they are told.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::Match,
         Self::Input,
         Self::Output,
+        Self::Depfile,
+        Self::Strict,
         Self::Env,
         Self::Key,
         Self::KeyCmd,
@@ -214,6 +227,8 @@ impl RuleKey {
             Self::Match => "match",
             Self::Input => "input",
             Self::Output => "output",
+            Self::Depfile => "depfile",
+            Self::Strict => "strict",
             Self::Env => "env",
             Self::Key => "key",
             Self::KeyCmd => "key-cmd",
@@ -253,6 +268,12 @@ impl RuleKey {
             }
             Self::Input => gives.input = nonempty(value.texts("paths")?, value)?,
             Self::Output => gives.output = nonempty(value.texts("paths")?, value)?,
+            Self::Depfile => {
+                let path = value.text("a path")?;
+                nonempty(vec![path.clone()], value)?;
+                gives.depfile = Some(path);
+            }
+            Self::Strict => gives.strict = Some(value.truth()?),
             Self::Env => gives.env = value.names()?,
             Self::Key => gives.key = value.texts("texts")?,
             Self::KeyCmd => {
@@ -289,6 +310,8 @@ impl RuleKey {
             Self::Match => "for example: `match = [\"cc -c\", \"./tools/gen\"]`",
             Self::Input => "for example: `input = [\"include/**/*.h\"]`",
             Self::Output => "for example: `output = [\"build/version.h\"]`",
+            Self::Depfile => "for example: `depfile = \"build/main.d\"`",
+            Self::Strict => "for example: `strict = true`",
             Self::Env => "for example: `env = [\"CPATH\", \"APP_*\"]`",
             Self::Key => "for example: `key = [\"v=2\"]`",
             Self::KeyCmd => "for example: `key-cmd = [\"libc=ldd --version\"]`",
@@ -365,6 +388,9 @@ mod tests {
             ]
         );
         assert_eq!(given("/p/a").output, ["../out"]);
+        let mut rule = rule;
+        rule.gives.depfile = Some("x.d".into());
+        assert_eq!(rule.gives_in(Some(Path::new("/p/a"))).unwrap().depfile.unwrap(), "../x.d");
         assert_eq!(rule.gives_in(None).unwrap_err(), "the working directory is unknown");
     }
 

@@ -25,6 +25,7 @@ use crate::store::lease::{Lease, Taken};
 use crate::store::manifest::Entry;
 use crate::store::outcome::OutcomeId;
 use crate::store::refresh::{Failure, Slot};
+use crate::sys::end;
 use crate::sys::{descriptor, process};
 
 use super::Call;
@@ -71,15 +72,12 @@ impl Call<'_> {
 
     /// Returns the stdin that a refresh of what was found under this key can have.
     fn stdin_behind(&self, key: &ActionKey) -> Option<Given> {
-        if self.keys_for(Stdin::None).contains(key) {
-            return Some(Given {
-                how: How::Null,
-                stdin: Some(Stdin::None),
-                key: Some(self.keys.with(Stdin::None)),
-            });
-        }
-        let closed = self.keys.with(Stdin::Closed);
-        (closed == *key).then_some(Given { how: How::Inherit, stdin: Some(Stdin::Closed), key: Some(closed) })
+        let known = [(Stdin::None, How::Null), (Stdin::Closed, How::Inherit)];
+        known.into_iter().find_map(|(stdin, how)| {
+            let own = self.keys.with(stdin);
+            let found = own == *key || self.key_beside(stdin).0 == *key;
+            found.then_some(Given { how, stdin: Some(stdin), key: Some(own) })
+        })
     }
 
     /// Has a stale outcome refreshed, before it is replayed.
@@ -137,7 +135,7 @@ impl Call<'_> {
                 let behind = Behind { served: *served, entry: entry.id, given, generation };
                 // Whatever happens in here, the caller's call is not this process's to answer.
                 let _ = catch_unwind(AssertUnwindSafe(|| self.run_behind(behind, lease, slot)));
-                process::exit_now(0)
+                end::at_once(0)
             }
             Err(_) => {
                 lease.abandon();

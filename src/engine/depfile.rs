@@ -64,10 +64,11 @@ impl Call<'_> {
         known.extend(
             observed.iter().filter(|one| has_content(&one.subject)).map(|one| at(one.subject.path())),
         );
+        let outputs = action.outputs.within(self.request.directory);
         let mut observations = Vec::with_capacity(named.len());
         for input in named {
             let place = at(&input);
-            if automatic.contains(&place) || action.outputs.holds(&input, self.request.directory) {
+            if automatic.contains(&place) || outputs.holds(&input) {
                 return Err(Unrecorded::OutputIsInput(input));
             }
             // Behind a link, `..` leads elsewhere than its text says.

@@ -16,7 +16,7 @@ use crate::store::index::{Earlier, History};
 use crate::store::manifest::{Entry, Manifest};
 use crate::store::outcome::{OutcomeId, Shown};
 
-use super::Call;
+use super::{Answers, Call};
 
 /// Of entries that are equally near it is compared what they depend on, under so many keys.
 const MOST_COMPARED: usize = 16;
@@ -182,21 +182,26 @@ impl Call<'_> {
         match reason {
             Some((kind, said)) => self.ui.verbose(format_args!("miss: {}: {said}", kind.name())),
             None => {
-                let keys: Vec<_> = self.seen.iter().map(|(key, _)| *key).collect();
-                self.ui.verbose(format_args!("miss: {}", self.nearest_missed(&keys)));
+                // What stands under a key beside its own answers only some calls, and says less.
+                let beside =
+                    [Some(Stdin::Any), stdin].into_iter().flatten().map(|stdin| self.key_beside(stdin));
+                let beside: Vec<_> = beside.filter(|(_, answers)| *answers != Answers::All).collect();
+                let own = self.seen.iter().map(|(key, _)| *key);
+                let keys = own.filter(|key| !beside.iter().any(|(beside, _)| beside == key));
+                self.ui.verbose(format_args!("miss: {}", self.nearest_missed(keys)));
             }
         }
     }
 
     /// Returns why the lookup missed, as said of the outcome that is nearest by what it depends on. The lookup itself
     /// tells of the one it compared first, which may be from another branch.
-    pub(super) fn nearest_missed(&self, keys: &[ActionKey]) -> Missed {
+    pub(super) fn nearest_missed(&self, keys: impl Iterator<Item = ActionKey>) -> Missed {
         if !self.missed.is_observed() {
             return self.missed.clone();
         }
         let mut scene = self.scene();
         let mut nearest: Option<(usize, Missed)> = None;
-        for manifest in keys.iter().filter_map(|key| self.store.manifest(key).ok()) {
+        for manifest in keys.filter_map(|key| self.store.manifest(&key).ok()) {
             let Some((_, differs)) = manifest.nearest(&mut scene, |_| true) else { continue };
             // One of which all is as it was is not taken for other reasons: the lookup has said them, or there are
             // none any more.

@@ -13,11 +13,11 @@ use crate::action::reason::{Missed, Unrecorded};
 use crate::config::Mode;
 use crate::error::Error;
 use crate::exec::stdin::{self, Now, Source};
-use crate::replay::outputs;
+use crate::replay::{outputs, streams};
 use crate::store::index::{History, Refused};
 use crate::store::location::Trouble;
 use crate::store::manifest::{Entry, Manifest};
-use crate::store::outcome::{Outcome, OutcomeId, Transcript};
+use crate::store::outcome::{Outcome, OutcomeId};
 use crate::store::refresh::Failure;
 use crate::store::{Store, parts};
 use crate::ui::Ui;
@@ -25,7 +25,7 @@ use crate::ui::Ui;
 use super::age::Age;
 use super::earlier::Nearest;
 use super::standard_input::bytes_or_none;
-use super::{Call, Request, bad_input};
+use super::{Answers, Call, Request, bad_input};
 
 /// Why a call would hit or miss.
 #[derive(Clone, Debug, Default)]
@@ -123,8 +123,8 @@ pub fn explain(
     if request.options.mode == Mode::Refresh {
         call.missed = Missed::Refresh;
     } else {
-        for key in &asked.keys {
-            match call.answer_under(key) {
+        for &(key, answers) in &asked.keys {
+            match call.answer_under(key, answers) {
                 Ok((answer, outcome)) => {
                     let secret = call.store.secret().filter(|_| !explanation.ignored.is_empty());
                     if let Some(secret) = secret {
@@ -136,13 +136,16 @@ pub fn explain(
                     return Ok(explanation);
                 }
                 Err(missed) => {
-                    if missed != Missed::NeverSeen {
+                    // Why there is nothing under its own key says more.
+                    let is_own = answers == Answers::All || call.missed == Missed::NeverSeen;
+                    if missed != Missed::NeverSeen && is_own {
                         call.missed = missed;
                     }
                 }
             }
         }
-        call.missed = call.nearest_missed(&asked.keys);
+        let own = asked.keys.iter().filter(|(_, answers)| *answers == Answers::All);
+        call.missed = call.nearest_missed(own.map(|(key, _)| *key));
         if asked.unread && call.missed == Missed::NeverSeen && asked.known {
             call.missed = Missed::Stdin;
         }
@@ -183,7 +186,7 @@ fn say_changed(ignored: &mut [Ignored], was: &[Part], is: &[Part]) {
 /// Under which stdin a call is looked up.
 struct Asked {
     /// The keys, in this order.
-    keys: Vec<ActionKey>,
+    keys: Vec<(ActionKey, Answers)>,
     /// What stdin is, if that is known.
     stdin: Option<Stdin>,
     /// Whether it is a pipe that was not read.
@@ -196,7 +199,7 @@ impl Call<'_> {
     /// Returns what stdin is, without taking anything unless that is asked for.
     fn stdin_to_ask_for(&mut self, reads: bool) -> Result<Asked, Unrecorded> {
         let settled = |call: &Self, stdin| Asked {
-            keys: call.keys_for(stdin),
+            keys: call.keys_for(stdin).to_vec(),
             stdin: Some(stdin),
             unread: false,
             known: true,
@@ -209,10 +212,13 @@ impl Call<'_> {
             Source::File => self.file_stdin().map(|(stdin, _)| settled(self, stdin)),
             Source::Other(why) => Err(Unrecorded::Stdin(why)),
             Source::Pipe { .. } | Source::Socket => {
-                let any = self.keys.with(Stdin::Any);
-                let known = self.store.manifest(&any).ok();
-                let left_alone = known.as_ref().is_some_and(|known| !known.entries.is_empty());
-                let mut keys = if left_alone { vec![any] } else { Vec::new() };
+                let mut keys = Vec::new();
+                let mut is_read = false;
+                for (key, answers) in self.keys_for(Stdin::Any) {
+                    let Ok(known) = self.store.manifest(&key) else { continue };
+                    is_read |= known.stdin.reads_all.is_some();
+                    keys.extend((!known.entries.is_empty()).then_some((key, answers)));
+                }
                 let stdin = match stdin::look(source) {
                     Now::End => Some(Stdin::None),
                     _ if reads => {
@@ -220,39 +226,38 @@ impl Call<'_> {
                         Some(bytes_or_none(read.1, read.0))
                     }
                     Now::Silent => {
-                        keys.push(self.keys.with(Stdin::Idle));
+                        keys.extend(self.keys_for(Stdin::Idle));
                         None
                     }
                     Now::Bytes => None,
                 };
-                keys.extend(stdin.map(|stdin| self.keys_for(stdin)).unwrap_or_default());
-                let known = known.is_some_and(|known| known.stdin.reads_all.is_some());
-                Ok(Asked { keys, stdin, unread: stdin.is_none(), known })
+                keys.extend(stdin.into_iter().flat_map(|stdin| self.keys_for(stdin)));
+                Ok(Asked { keys, stdin, unread: stdin.is_none(), known: is_read })
             }
         }
     }
 
     /// Looks a key up, and verifies what would be replayed.
-    fn answer_under(&mut self, key: &ActionKey) -> Result<(Answer, Outcome), Missed> {
-        let mut manifest = self.store.manifest(key).map_err(Missed::Damaged)?;
+    fn answer_under(&mut self, key: ActionKey, answers: Answers) -> Result<(Answer, Outcome), Missed> {
+        let mut manifest = self.store.manifest(&key).map_err(Missed::Damaged)?;
         let mut damaged = None;
         loop {
             let mut scene = self.scene();
             let now = scene.now;
-            let found = manifest.find(&mut scene, |entry| self.accepts(key, entry, now).map(|_| ()));
+            let found = manifest.find(&mut scene, |entry| self.accepts(&key, entry, now).map(|_| ()));
             let found = match found {
                 Ok(found) => found,
                 Err(missed) => return Err(damaged.unwrap_or(missed)),
             };
             let entry = &manifest.entries[found.position];
-            match self.verify(&manifest, entry) {
+            match self.verify(&manifest, entry, answers) {
                 Ok(outcome) => {
                     let answer = Answer {
-                        key: *key,
+                        key,
                         outcome: entry.id,
                         recorded: entry.recorded,
                         saves: outcome.duration,
-                        stale: self.accepts(key, entry, now) == Ok(Age::Stale),
+                        stale: self.accepts(&key, entry, now) == Ok(Age::Stale),
                         unchecked: self.check.is_some(),
                         failure: entry.failure.clone(),
                     };
@@ -264,10 +269,12 @@ impl Call<'_> {
         }
     }
 
-    fn verify(&self, manifest: &Manifest, entry: &Entry) -> Result<Outcome, Missed> {
+    fn verify(&self, manifest: &Manifest, entry: &Entry, answers: Answers) -> Result<Outcome, Missed> {
         let outcome = self.store.outcome(entry).map_err(Missed::Damaged)?;
-        if let Transcript::Blob { digest, length } = &outcome.transcript {
-            self.store.blobs.open(digest, *length).map_err(|error| Missed::Damaged(error.to_string()))?;
+        let transcript = streams::Source::open(&outcome.transcript, &self.store.blobs)
+            .map_err(|error| Missed::Damaged(error.to_string()))?;
+        if !answers.hold(&transcript).map_err(|error| Missed::Damaged(error.to_string()))? {
+            return Err(Missed::NeverSeen);
         }
         for (digest, length) in outcome.blobs() {
             if !self.store.blobs.has(&digest, length) {

@@ -16,7 +16,7 @@ use crate::sys::startup::Inherited;
 use crate::sys::{file, signal};
 
 use super::age::Age;
-use super::{Call, Exit, MOST_NAMED};
+use super::{Answers, Call, Exit, MOST_NAMED};
 
 /// An outcome that answers the call, verified.
 pub(super) struct Hit {
@@ -38,13 +38,13 @@ const FAR_DOWN: usize = 128;
 
 impl Call<'_> {
     /// Looks a key up.
-    pub(super) fn look(&mut self, key: &ActionKey) -> Result<Hit, Missed> {
+    pub(super) fn look(&mut self, key: &ActionKey, answers: Answers) -> Result<Hit, Missed> {
         crate::fault::point("lookup");
         let manifest = self.store.manifest(key).map_err(Missed::Damaged)?;
-        self.look_in(manifest)
+        self.look_in(manifest, answers)
     }
 
-    pub(super) fn look_in(&mut self, mut manifest: Manifest) -> Result<Hit, Missed> {
+    pub(super) fn look_in(&mut self, mut manifest: Manifest, answers: Answers) -> Result<Hit, Missed> {
         let mut damaged = None;
         self.seen.retain(|(seen, _)| *seen != manifest.key);
         self.seen.push((manifest.key, manifest.ids()));
@@ -63,7 +63,7 @@ impl Call<'_> {
                 learned: if hashed > HASHED_MUCH { found.learned } else { Vec::new() },
                 forward: (found.position > FAR_DOWN).then_some(entry.id),
             };
-            match self.fetch(&manifest, entry, found.newest_input) {
+            match self.fetch(&manifest, entry, found.newest_input, answers) {
                 Ok(hit) => {
                     let renewal = (renewal != Renewal::default()).then_some(renewal);
                     let stale = self.accepts(&manifest.key, entry, now) == Ok(Age::Stale);
@@ -104,11 +104,20 @@ impl Call<'_> {
         Ok(())
     }
 
-    fn fetch(&self, manifest: &Manifest, entry: &Entry, newest_input: Option<i64>) -> Result<Hit, Missed> {
+    fn fetch(
+        &self,
+        manifest: &Manifest,
+        entry: &Entry,
+        newest_input: Option<i64>,
+        answers: Answers,
+    ) -> Result<Hit, Missed> {
         let damaged = |what: String| Missed::Damaged(what);
         let outcome = self.store.outcome(entry).map_err(damaged)?;
         let source = Source::open(&outcome.transcript, &self.store.blobs)
             .map_err(|error| damaged(error.to_string()))?;
+        if !answers.hold(&source).map_err(|error| damaged(error.to_string()))? {
+            return Err(Missed::NeverSeen);
+        }
         let staged = if outcome.outputs.is_empty() && self.request.action.outputs.is_empty() {
             Staged::default()
         } else {

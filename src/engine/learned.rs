@@ -66,12 +66,13 @@ impl Call<'_> {
         if !matches!(how, How::Stream { .. }) {
             return;
         }
-        let key = self.keys.with(Stdin::Any);
-        if self.store.manifest(&key).is_ok_and(|manifest| manifest.stdin.reads_all.is_some()) {
-            let _ = self.store.learn(&key, generation, |stdin| {
-                stdin.reads_all = None;
-                stdin.in_bulk = false;
-            });
+        for key in [self.keys.with(Stdin::Any), self.key_beside(Stdin::Any).0] {
+            if self.store.manifest(&key).is_ok_and(|manifest| manifest.stdin.reads_all.is_some()) {
+                let _ = self.store.learn(&key, generation, |stdin| {
+                    stdin.reads_all = None;
+                    stdin.in_bulk = false;
+                });
+            }
         }
     }
 }

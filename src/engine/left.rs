@@ -150,6 +150,8 @@ impl Call<'_> {
                 || entry.kind() == FileKind::Directory
                     && before.survey.entries.get(&path).is_some_and(|was| was.kind() == FileKind::Directory);
             let kind = match (itself, untouched) {
+                // A file that the run left as it was may be the user's, whoever declares it.
+                (true, true) if entry.kind() == FileKind::File => OutputKind::Found,
                 (true, _) => OutputKind::Declared,
                 (false, true) => OutputKind::Found,
                 (false, false) => OutputKind::Made,

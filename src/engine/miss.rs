@@ -10,7 +10,7 @@ use crate::action::key::ActionKey;
 use crate::action::observation::{Observation, Subject};
 use crate::action::program;
 use crate::action::reason::Unrecorded;
-use crate::action::words::Snapshot;
+use crate::action::words::{Overwritten, Snapshot};
 use crate::config::Mode;
 use crate::error::Error;
 use crate::exec::capture::{self, Input, Notice, Plan, Ran};
@@ -44,6 +44,7 @@ use super::{
 pub(super) struct Before {
     pub(super) observations: Vec<Observation>,
     pub(super) words: Snapshot,
+    pub(super) overwritten: Overwritten,
     pub(super) places: Places,
     pub(super) depfile: Option<DepfileBefore>,
 }
@@ -159,8 +160,8 @@ impl Call<'_> {
             Ok(found) => found,
             Err(bad) => return Ok(Err(bad_input(self.request, bad, self.ui)?)),
         };
-        let outputs = &self.request.action.outputs;
-        let is_output = |path: &&Path| outputs.holds(path, self.request.directory);
+        let outputs = self.request.action.outputs.within(self.request.directory);
+        let is_output = |path: &&Path| outputs.holds(path);
         let is_content = |input: &&Observation| matches!(input.subject, Subject::Input(_) | Subject::Link(_));
         let selected = inputs.iter().filter(is_content).map(|input| input.subject.path());
         if let Some(both) = { selected }.find(is_output) {
@@ -168,7 +169,9 @@ impl Call<'_> {
         }
         observations.extend(inputs);
         Ok(Snapshot::take(&self.candidates, &mut scene).and_then(|words| {
-            Ok(Before { observations, words, places: self.places()?, depfile: self.depfile_before() })
+            let overwritten = Overwritten::take(&self.overwritten, &mut scene)?;
+            let (places, depfile) = (self.places()?, self.depfile_before());
+            Ok(Before { observations, words, overwritten, places, depfile })
         }))
     }
 

@@ -23,6 +23,7 @@ pub use explain::{Answer, Explanation, Ignored, explain};
 pub use wait::HELD;
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -38,6 +39,7 @@ use crate::config::{ExitCodes, Mode};
 use crate::error::{Error, Kind, system_text};
 use crate::exec::launch;
 use crate::progress::Show;
+use crate::replay::streams::{Source, Wrote};
 use crate::store::Store;
 use crate::store::index::Digests;
 use crate::store::location::Trouble;
@@ -300,6 +302,31 @@ fn wrong_input(bad: BadInput) -> Error {
     ))
 }
 
+/// Which of the outcomes under a key answer a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answers {
+    /// All.
+    All,
+    /// Those that wrote to one of stdout and stderr at most: their order with the other one is no question.
+    OneStream,
+    /// Those that wrote nothing: of anything else it is not known where it belongs.
+    Silent,
+}
+
+impl Answers {
+    /// Returns whether an outcome with this transcript is among them.
+    ///
+    /// # Errors
+    /// Those of reading the transcript.
+    fn hold(self, transcript: &Source) -> std::io::Result<bool> {
+        Ok(match self {
+            Self::All => true,
+            Self::OneStream => transcript.wrote()? != Wrote::Both,
+            Self::Silent => transcript.wrote()? == Wrote::Nothing,
+        })
+    }
+}
+
 /// One call on its way to an answer.
 struct Call<'a> {
     request: Request<'a>,
@@ -310,6 +337,8 @@ struct Call<'a> {
     keys: Keys,
     /// What the words may name, but for declared inputs and outputs.
     candidates: Vec<PathBuf>,
+    /// What words name and `-o` declares too, but for the depfile.
+    overwritten: Vec<PathBuf>,
     hidden: Hidden,
     /// Digests of large files.
     digests: Digests,
@@ -328,13 +357,17 @@ struct Call<'a> {
 impl<'a> Call<'a> {
     fn new(request: Request<'a>, store: Store, ui: &'a Ui, started: &'a Cell<bool>) -> Self {
         let action = request.action;
-        let outputs = action.outputs.paths(request.directory);
-        let inputs = action.inputs.paths(request.directory);
+        let outputs = action.outputs.within(request.directory);
+        let inputs: BTreeSet<PathBuf> = action.inputs.paths(request.directory).into_iter().collect();
         let mut candidates = if action.auto { words::candidates(&action.words) } else { Vec::new() };
         let at = |path: &Path| normal(path, request.directory);
-        candidates
-            .retain(|path| !action.outputs.holds(path, request.directory) && !inputs.contains(&at(path)));
-        let paths = outputs.into_iter().chain(candidates.iter().map(|path| at(path))).collect();
+        let depfile = action.depfile.as_deref().map(at);
+        let declared = candidates.iter().filter_map(|path| outputs.declared(path));
+        let mut overwritten: Vec<PathBuf> =
+            declared.filter(|path| depfile.as_deref() != Some(&at(path))).map(Path::to_owned).collect();
+        overwritten.dedup();
+        candidates.retain(|path| !outputs.holds(path) && !inputs.contains(&at(path)));
+        let paths = outputs.paths().cloned().chain(candidates.iter().map(|path| at(path))).collect();
         let hidden = Hidden { store: store.id(), paths, streams: stream_files() };
         Self {
             request,
@@ -344,6 +377,7 @@ impl<'a> Call<'a> {
             ui,
             began: (request.now)(),
             candidates,
+            overwritten,
             hidden,
             missed: Missed::NeverSeen,
             seen: Vec::new(),
@@ -383,21 +417,28 @@ impl<'a> Call<'a> {
         if action.outputs.is_empty() {
             return None;
         }
+        let outputs = action.outputs.within(directory);
         action.inputs.paths(directory).into_iter().find_map(|input| {
-            let held = action.outputs.holds(&input, directory);
+            let held = outputs.holds(&input);
             held.then(|| input.strip_prefix(directory).map_or(input.clone(), Path::to_owned))
         })
     }
 
-    /// Returns the keys under which a call with this stdin may be recorded. On `/dev/null` it cannot be
-    /// told whether stdout and stderr were one, and it does not matter.
-    fn keys_for(&self, stdin: Stdin) -> Vec<ActionKey> {
-        let mut keys = vec![self.keys.with(stdin)];
-        if self.hidden.streams.is_empty() && streams_are_null() {
-            keys.push(self.keys.with_streams(stdin, Streams::Merged));
-            keys.dedup();
-        }
-        keys
+    /// Returns the key of this call with this stdin, had its stdout and stderr been two where they are one, or
+    /// one where they are two; and which outcomes under it are as true for this call. On `/dev/null` it cannot
+    /// be told whether they were one, and it does not matter.
+    fn key_beside(&self, stdin: Stdin) -> (ActionKey, Answers) {
+        let (streams, answers) = match self.request.action.streams {
+            Streams::Merged => (Streams::Separate, Answers::OneStream),
+            Streams::Separate if streams_are_null() => (Streams::Merged, Answers::All),
+            Streams::Separate => (Streams::Merged, Answers::Silent),
+        };
+        (self.keys.with_streams(stdin, streams), answers)
+    }
+
+    /// Returns the keys under which a call with this stdin is looked up, in this order.
+    fn keys_for(&self, stdin: Stdin) -> [(ActionKey, Answers); 2] {
+        [(self.keys.with(stdin), Answers::All), self.key_beside(stdin)]
     }
 
     fn scene(&self) -> Scene<'_> {

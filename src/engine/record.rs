@@ -97,6 +97,8 @@ impl Call<'_> {
         }
         let mut observations = before.observations;
         observations.extend(settled.observations.iter().cloned());
+        let is_made = |path: &std::path::Path| manifest.as_ref().is_some_and(|m| m.is_made(path));
+        observations.extend(before.overwritten.settle(is_made));
         let mut told = self.read_depfile(before.depfile, &observations, &settled, &mut scene)?;
         observations.extend(told.iter_mut().flat_map(|told| std::mem::take(&mut told.observations)));
         Ok(Ok(Sound { key, stdin, status, taken, observations, settled, places: before.places, told }))

@@ -18,7 +18,7 @@ use crate::store::manifest::Manifest;
 use crate::sys::descriptor::{self, standard};
 use crate::sys::file::FileSystem;
 
-use super::{Call, Exit};
+use super::{Answers, Call, Exit};
 
 /// The shortest time a stream is waited for that is known to be read to its end.
 const SHORTEST_WAIT: Duration = Duration::from_secs(2);
@@ -116,19 +116,42 @@ impl Call<'_> {
 
     /// Looks up a call whose key is known.
     fn look_settled(&mut self, stdin: Stdin, how: How) -> Looked {
-        for key in self.keys_for(stdin) {
-            if let Some(exit) = self.try_key(&key, |_| {}) {
-                return Looked::Hit(exit);
-            }
+        if let Some(exit) = self.try_keys(stdin, |_| {}) {
+            return Looked::Hit(exit);
         }
         let how = if self.request.options.no_stdin { How::Null } else { how };
         Looked::Miss(Given { how, stdin: Some(stdin), key: Some(self.keys.with(stdin)) })
     }
 
+    /// Serves a hit under the key of this stdin, or what answers as well beside it; notes why there is none.
+    /// `take` does to stdin what the run did.
+    fn try_keys(&mut self, stdin: Stdin, take: impl Fn(u64)) -> Option<Result<Exit, Error>> {
+        if let Some(exit) = self.try_key(&self.keys.with(stdin), &take) {
+            return Some(exit);
+        }
+        let (key, answers) = self.key_beside(stdin);
+        let looked = self.look(&key, answers);
+        self.try_beside(looked, take)
+    }
+
     /// Serves a hit under a key; notes why there is none. `take` does to stdin what the run did.
     pub(super) fn try_key(&mut self, key: &ActionKey, take: impl FnOnce(u64)) -> Option<Result<Exit, Error>> {
-        let looked = self.look(key);
+        let looked = self.look(key, Answers::All);
         self.try_hit(looked, take)
+    }
+
+    fn try_beside(
+        &mut self,
+        looked: Result<super::hit::Hit, Missed>,
+        take: impl FnOnce(u64),
+    ) -> Option<Result<Exit, Error>> {
+        let own = self.missed.clone();
+        let answer = self.try_hit(looked, take);
+        // Why there is nothing under its own key says more.
+        if own != Missed::NeverSeen {
+            self.missed = own;
+        }
+        answer
     }
 
     fn try_hit(
@@ -154,11 +177,9 @@ impl Call<'_> {
 
     fn look_file(&mut self) -> Result<Looked, Unrecorded> {
         let (stdin, how) = self.file_stdin()?;
-        for key in self.keys_for(stdin) {
-            if let Some(exit) = self.try_key(&key, |offset| _ = descriptor::set_offset(standard(0), offset)) {
-                self.remember_file(&how);
-                return Ok(Looked::Hit(exit));
-            }
+        if let Some(exit) = self.try_keys(stdin, |offset| _ = descriptor::set_offset(standard(0), offset)) {
+            self.remember_file(&how);
+            return Ok(Looked::Hit(exit));
         }
         Ok(Looked::Miss(Given { how, stdin: Some(stdin), key: Some(self.keys.with(stdin)) }))
     }
@@ -228,12 +249,23 @@ impl Call<'_> {
     fn look_stream(&mut self, source: Source) -> Looked {
         let any = self.keys.with(Stdin::Any);
         let known = self.store.manifest(&any).unwrap_or_else(|_| Manifest::new(any));
-        let (reads_all, in_bulk) = (known.stdin.reads_all, known.stdin.in_bulk);
+        let (mut reads_all, mut in_bulk) = (known.stdin.reads_all, known.stdin.in_bulk);
         if !known.entries.is_empty() {
             // Recorded without a byte taken: whatever stdin has, it stays there.
-            let looked = self.look_in(known);
+            let looked = self.look_in(known, Answers::All);
             if let Some(exit) = self.try_hit(looked, |_| {}) {
                 return Looked::Hit(exit);
+            }
+        }
+        if reads_all.is_none() {
+            let (any, answers) = self.key_beside(Stdin::Any);
+            let known = self.store.manifest(&any).unwrap_or_else(|_| Manifest::new(any));
+            (reads_all, in_bulk) = (known.stdin.reads_all, known.stdin.in_bulk);
+            if !known.entries.is_empty() {
+                let looked = self.look_in(known, answers);
+                if let Some(exit) = self.try_beside(looked, |_| {}) {
+                    return Looked::Hit(exit);
+                }
             }
         }
         let named = source == Source::Pipe { named: true };
@@ -243,7 +275,7 @@ impl Call<'_> {
                     .look_settled(Stdin::None, if named { stream(source, None) } else { How::Inherit });
             }
             Now::Silent => {
-                if let Some(exit) = self.try_key(&self.keys.with(Stdin::Idle), |_| {}) {
+                if let Some(exit) = self.try_keys(Stdin::Idle, |_| {}) {
                     return Looked::Hit(exit);
                 }
             }
@@ -259,7 +291,7 @@ impl Call<'_> {
         if let Some((digest, length)) = stdin::complete(source, in_bulk, &mut longest) {
             let stdin = bytes_or_none(length, digest);
             let key = self.keys.with(stdin);
-            return match self.try_key(&key, |_| _ = stdin::take(length)) {
+            return match self.try_keys(stdin, |_| _ = stdin::take(length)) {
                 Some(exit) => Looked::Hit(exit),
                 None => Looked::Miss(Given { how: stream(source, None), stdin: Some(stdin), key: Some(key) }),
             };
@@ -275,7 +307,7 @@ impl Call<'_> {
         }
         let stdin = bytes_or_none(ahead.length(), ahead.digest());
         let key = self.keys.with(stdin);
-        match self.try_key(&key, |_| {}) {
+        match self.try_keys(stdin, |_| {}) {
             Some(exit) => Looked::Hit(exit),
             None => {
                 Looked::Miss(Given { how: stream(source, Some(ahead)), stdin: Some(stdin), key: Some(key) })

@@ -15,6 +15,7 @@ use super::person::Person;
 use super::transcript::{Spool, Spooled};
 use crate::progress::{Line, Outlet};
 use crate::sys::descriptor::{self, standard};
+use crate::sys::end;
 use crate::sys::pipe::{self, Pipe};
 use crate::sys::poll::{self, Watch};
 use crate::sys::process::{self, Ended, Launch, Started, Stdio, Wait};
@@ -600,7 +601,7 @@ impl Running {
             self.person = None;
             self.keyboard = None;
             let _ = self.follow(|_| {});
-            process::exit_now(0);
+            end::at_once(0);
         }
         Ok(true)
     }

@@ -27,6 +27,17 @@ pub enum Source {
     File(File, u64),
 }
 
+/// How many of stdout and stderr a transcript has something for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wrote {
+    /// Neither.
+    Nothing,
+    /// One of them.
+    One,
+    /// Both.
+    Both,
+}
+
 /// How far a replay came.
 #[derive(Debug)]
 pub enum Replayed {
@@ -82,8 +93,8 @@ fn replayed(done: io::Result<()>) -> Replayed {
 fn written(source: &Source) -> io::Result<()> {
     // What is in memory is looked through sooner than the descriptors; a file is not.
     let side = match source {
-        Source::Memory(_) => has_both(source)? && both_can_be_full(),
-        Source::File(..) => both_can_be_full() && has_both(source)?,
+        Source::Memory(_) => source.wrote()? == Wrote::Both && both_can_be_full(),
+        Source::File(..) => both_can_be_full() && source.wrote()? == Wrote::Both,
     };
     if side {
         return side_by_side(source);
@@ -112,6 +123,22 @@ impl Source {
             Transcript::Inline(bytes) => Self::Memory(bytes.clone()),
             Transcript::Blob { digest, length } => Self::File(blobs.open(digest, *length)?, *length),
         })
+    }
+
+    /// Returns to how many of stdout and stderr something was written.
+    ///
+    /// # Errors
+    /// Those of reading it.
+    pub fn wrote(&self) -> io::Result<Wrote> {
+        let mut offset = 0;
+        let mut first = None;
+        while let Some(part) = self.part(offset)? {
+            if *first.get_or_insert(part.fd) != part.fd {
+                return Ok(Wrote::Both);
+            }
+            offset = part.end;
+        }
+        Ok(if first.is_some() { Wrote::One } else { Wrote::Nothing })
     }
 
     fn length(&self) -> u64 {
@@ -158,18 +185,6 @@ fn both_can_be_full() -> bool {
         descriptor::describe(standard(fd))
             .is_ok_and(|described| matches!(described.kind, Kind::Fifo | Kind::Socket))
     })
-}
-
-fn has_both(source: &Source) -> io::Result<bool> {
-    let mut offset = 0;
-    let mut first = None;
-    while let Some(part) = source.part(offset)? {
-        if *first.get_or_insert(part.fd) != part.fd {
-            return Ok(true);
-        }
-        offset = part.end;
-    }
-    Ok(false)
 }
 
 /// Replays in the recorded order until one stream is full; what it is to get then waits, and the other

@@ -239,6 +239,16 @@ impl Manifest {
             .any(|entry| entry.outputs.iter().any(|(known, content)| known == path && content == digest))
     }
 
+    /// Returns whether an outcome made a file of its action whatever was there: it does not depend on the old one.
+    pub fn is_made(&self, path: &Path) -> bool {
+        let depends = |entry: &Entry| {
+            let mut subjects =
+                entry.observed.iter().filter_map(|(number, _)| self.subjects.get(*number as usize));
+            subjects.any(|(subject, _)| matches!(subject, Subject::File(observed) if observed == path))
+        };
+        self.entries.iter().any(|entry| entry.outputs.iter().any(|(made, _)| made == path) && !depends(entry))
+    }
+
     /// Adds an outcome in front; one with equal observations goes. Returns the bodies of outcomes that no
     /// longer stand in the manifest and need a file, and the names of those that went.
     pub fn insert(&mut self, outcome: &Outcome, observations: Vec<Observation>, undeclared: bool) -> Changed {

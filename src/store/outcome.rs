@@ -66,8 +66,8 @@ pub enum OutputKind {
     Rewritten,
     /// Made or changed by the run below a declared directory, or where a declared glob matches.
     Made,
-    /// Was there before the run, and the run left it alone: replaces only what an outcome of this action
-    /// recorded at its path.
+    /// Was there before the run, and the run left it alone: replaces only what an outcome of this action made
+    /// at its path.
     Found,
 }
 

@@ -7,6 +7,10 @@
 //! # Locking
 //! A file is named by the digest of the place's path, free of links. It is unlinked by gc alone, under its
 //! lock; so whoever has locked one makes sure that it still has its name.
+//!
+//! A lock needs a descriptor, of which there may be few: of many places only the first ones, in the order of
+//! their files, stay locked. Who puts something back at the same places waits for these; at the others each
+//! restore is still counted before it begins.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read, Write};
@@ -27,6 +31,9 @@ pub const STAGING: &str = ".memo-";
 /// takes, unless it was stopped: then the command is run.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How many places are locked at a time: each needs a descriptor, and 64 of them in all must do.
+const MOST_LOCKED: usize = 8;
+
 /// The locks.
 #[derive(Clone, Debug)]
 pub struct Restores {
@@ -43,6 +50,8 @@ pub struct Count(Option<(u64, u64)>);
 #[must_use = "the locks end when it is dropped"]
 pub struct Held {
     files: Vec<(File, State)>,
+    /// The files of places beyond [`MOST_LOCKED`].
+    counted: Vec<PathBuf>,
 }
 
 #[derive(Debug, Default)]
@@ -81,6 +90,10 @@ impl Restores {
         paths.dedup();
         let mut held = Held::default();
         for path in paths {
+            if held.files.len() == MOST_LOCKED {
+                held.counted.push(path);
+                continue;
+            }
             match lock(&path) {
                 Ok(mut file) => {
                     let mut state = State::read(&mut file);
@@ -209,6 +222,12 @@ impl Held {
             state.count = state.count.wrapping_add(1);
             let _ = state.write(file);
         }
+        // Nobody waits in a circle here either: these come behind all that are locked.
+        for path in std::mem::take(&mut self.counted) {
+            let Ok(mut file) = lock(&path) else { continue };
+            let state = State::read(&mut file);
+            let _ = State { count: state.count.wrapping_add(1), ..state }.write(&file);
+        }
     }
 
     /// Notes that nothing is staged any more.
@@ -244,6 +263,23 @@ mod tests {
         }
         drop(restores.hold(std::slice::from_ref(&place)).unwrap());
         assert_eq!(Some(&restores.count(&place)), counts.last(), "looking is no restore");
+    }
+
+    #[test]
+    fn each_of_many_places_is_counted_and_few_are_locked() {
+        let fixture = Fixture::new();
+        let restores = Restores::new(fixture.store.path());
+        let places: Vec<PathBuf> = (0..2 * MOST_LOCKED).map(|n| format!("/somewhere/{n}").into()).collect();
+        for _ in 0..2 {
+            let before: Vec<Count> = places.iter().map(|place| restores.count(place)).collect();
+            let mut held = restores.hold(&places).unwrap();
+            assert_eq!(held.files.len(), MOST_LOCKED);
+            held.begin();
+            drop(held);
+            for (place, before) in places.iter().zip(before) {
+                assert_ne!(restores.count(place), before, "{}", place.display());
+            }
+        }
     }
 
     #[test]

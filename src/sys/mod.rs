@@ -6,6 +6,8 @@
 
 pub mod descriptor;
 pub mod directory;
+mod disposition;
+pub mod end;
 pub mod erase;
 pub mod file;
 pub mod lock;

@@ -5,8 +5,8 @@ use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::time::Duration;
 
+use super::disposition;
 use super::pipe::Pipe;
-use super::signal;
 use super::startup::Inherited;
 
 /// What a standard descriptor of the new process is.
@@ -97,7 +97,7 @@ impl Launch {
                 Some(terminal) => super::session::lead(terminal, parent, |pid| tell(-pid), command),
             };
             tell(errno);
-            exit_now(127);
+            super::end::at_once(127);
         }
         drop(report.writer);
         let mut started = Started { waited: pid, command: pid };
@@ -156,7 +156,7 @@ impl Launch {
             // The runtime has set SIGPIPE, `Signals::hold` SIGCHLD, `signal::ignore_file_limit` SIGXFSZ.
             for number in [libc::SIGPIPE, libc::SIGCHLD, libc::SIGXFSZ] {
                 let disposition = if inherited.ignored(number) { libc::SIG_IGN } else { libc::SIG_DFL };
-                signal::set_disposition(number, disposition);
+                disposition::set(number, disposition);
             }
             let mut mask: libc::sigset_t = std::mem::zeroed();
             libc::sigemptyset(&raw mut mask);
@@ -287,14 +287,8 @@ pub fn fork_away() -> io::Result<bool> {
     // The one in between leads the session, and so is the only one that a terminal could be given to.
     match fork() {
         Ok(true) => Ok(true),
-        _ => exit_now(0),
+        _ => super::end::at_once(0),
     }
-}
-
-/// Ends this process at once, without destructors.
-pub fn exit_now(code: u8) -> ! {
-    // SAFETY: _exit does not return and runs nothing of the process.
-    unsafe { libc::_exit(i32::from(code)) }
 }
 
 /// Returns this process's id.

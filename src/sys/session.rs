@@ -7,7 +7,7 @@
 
 use std::os::fd::RawFd;
 
-use super::signal;
+use super::{disposition, signal};
 
 /// Makes this process, a fresh copy without threads, the leader of a session whose terminal is `terminal`; runs
 /// `command` in a copy of it, in the terminal's foreground. Returns only what went wrong, as errno: in the leader
@@ -40,7 +40,7 @@ pub(super) fn lead(terminal: RawFd, parent: i32, started: impl Fn(i32), command:
         }
         started(child);
         // A terminal whose other end goes says so to the leader alone; memo tells the command.
-        signal::set_disposition(libc::SIGHUP, libc::SIG_IGN);
+        disposition::set(libc::SIGHUP, libc::SIG_IGN);
         // Nothing of memo's may be kept open here: pipes, locks, the terminal itself.
         if libc::syscall(libc::SYS_close_range, 0, libc::c_uint::MAX, 0) < 0 {
             (0..1024).for_each(|fd| _ = libc::close(fd));
@@ -55,16 +55,16 @@ fn follow(leader: i32, child: i32) -> ! {
     loop {
         // SAFETY: `status` outlives the call.
         if unsafe { libc::waitpid(child, &raw mut status, libc::WUNTRACED) } != child {
-            super::process::exit_now(127);
+            super::end::at_once(127);
         }
         if libc::WIFSTOPPED(status) {
             signal::send(leader, libc::SIGSTOP);
             signal::send(-child, libc::SIGCONT);
         } else if libc::WIFSIGNALED(status) {
             signal::die_of(libc::WTERMSIG(status));
-            super::process::exit_now(127);
+            super::end::at_once(127);
         } else {
-            super::process::exit_now(u8::try_from(libc::WEXITSTATUS(status)).unwrap_or(u8::MAX));
+            super::end::at_once(u8::try_from(libc::WEXITSTATUS(status)).unwrap_or(u8::MAX));
         }
     }
 }

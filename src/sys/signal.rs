@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
+use super::disposition;
 use super::startup::Inherited;
 
 /// SIGHUP.
@@ -61,7 +62,7 @@ impl Signals {
         unsafe { libc::sigemptyset(&raw mut set) };
         for &signal in signals {
             if signal == CHLD {
-                set_disposition(CHLD, libc::SIG_DFL);
+                disposition::set(CHLD, libc::SIG_DFL);
             } else if inherited.ignored(signal) {
                 continue;
             }
@@ -133,19 +134,10 @@ pub fn release_all() {
     }
 }
 
-pub(super) fn set_disposition(signal: i32, disposition: libc::sighandler_t) {
-    // SAFETY: all zero is a valid `sigaction`; only SIG_DFL and SIG_IGN are passed, so no handler runs.
-    unsafe {
-        let mut action: libc::sigaction = std::mem::zeroed();
-        action.sa_sigaction = disposition;
-        libc::sigaction(signal, &raw const action, std::ptr::null_mut());
-    }
-}
-
 /// Makes a write beyond the limit on a file's size (`ulimit -f`) an error instead of the end of memo: what
 /// the store cannot hold must not keep a command from running.
 pub fn ignore_file_limit() {
-    set_disposition(XFSZ, libc::SIG_IGN);
+    disposition::set(XFSZ, libc::SIG_IGN);
 }
 
 /// Returns whether a write failed because of the limit on a file's size.
@@ -165,7 +157,7 @@ pub fn die_of(signal: i32) {
     let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: `none` outlives the call.
     unsafe { libc::setrlimit(libc::RLIMIT_CORE, &raw const none) };
-    set_disposition(signal, libc::SIG_DFL);
+    disposition::set(signal, libc::SIG_DFL);
     // SAFETY: the set is initialised before use; kill(2) and sigprocmask(2) have no other memory effects.
     unsafe {
         let mut set: libc::sigset_t = std::mem::zeroed();

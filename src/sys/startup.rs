@@ -62,7 +62,7 @@ fn is_ignored(signal: i32) -> bool {
 /// Ignores SIGPIPE, so that a write says that the reader has gone, and opens `/dev/null` on what is closed of
 /// 0-2, so that no file of memo's own gets such a number.
 pub fn prepare() {
-    super::signal::set_disposition(libc::SIGPIPE, libc::SIG_IGN);
+    super::disposition::set(libc::SIGPIPE, libc::SIG_IGN);
     let inherited = Inherited::get();
     for fd in (0..3).filter(|&fd| inherited.closed(fd)) {
         // The lowest free number is given, and that is this one.

@@ -188,6 +188,29 @@ mod rules {
     }
 
     #[test]
+    fn a_rule_gives_a_depfile_and_strictness() {
+        let sandbox = world(LATE);
+        sandbox.write("h", "1\n");
+        let project = "[[rule]]\nmatch = 'sh -c'\ndepfile = 'sub/d'\n";
+        sandbox.write("memo.toml", project);
+        sandbox.ok("mkdir sub other");
+        let call = "cd sub && memo sh -c '../bump; cat ../h; echo x: ../h >d'";
+        runs_once(&sandbox, call);
+        sandbox.ok("rm sub/d");
+        hits(&sandbox, call);
+        assert_eq!(sandbox.ok("cat sub/d"), "x: ../h\n");
+        sandbox.write("h", "2\n");
+        runs_once(&sandbox, call);
+        hits(&sandbox, "cd sub && memo --depfile d sh -c '../bump; cat ../h; echo x: ../h >d'");
+        // What is typed counts, as of all values.
+        runs_once(&sandbox, "cd sub && memo --depfile e sh -c '../bump; echo x: ../h >e'");
+
+        let lax = "cd other && rm -f a b && memo -v -o a sh -c '../bump; touch a b'";
+        sandbox.write("memo.toml", "[[rule]]\nmatch = 'sh -c'\nstrict = true\n");
+        is_not_recorded(&sandbox, lax, "undeclared-output: `b`");
+    }
+
+    #[test]
     fn what_a_rule_gives_is_in_the_key_as_if_typed() {
         for (typed, rule) in [
             ("-i x", "input = ['x']"),

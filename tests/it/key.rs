@@ -4,7 +4,7 @@ use snapbox::{assert_data_eq, str};
 
 use crate::check::{
     check_differ, check_differ_in, check_does_not_matter, check_matters, check_same, check_same_in, hits,
-    in_both_worlds, is_not_recorded, runs_once,
+    in_both_worlds, is_not_recorded, runs_once, world,
 };
 use crate::sandbox::{LATE, Ran, Sandbox};
 
@@ -951,6 +951,42 @@ mod streams {
     }
 
     #[test]
+    fn what_went_to_one_stream_alone_answers_one_pipe_for_both() {
+        let answers = |first: &str, second: &str| {
+            in_both_worlds(|sandbox| {
+                sandbox.write("f", "1\n");
+                runs_once(sandbox, first);
+                hits(sandbox, second);
+            });
+        };
+        for call in ["./bump", "sh -c './bump >&2'", "sh -c './bump >/dev/null'"] {
+            answers(&format!("memo {call}"), &format!("memo {call} 2>&1 | cat"));
+            answers(&format!("memo {call} <f"), &format!("memo {call} <f 2>&1 | cat"));
+            answers(&format!("cat f | memo {call}"), &format!("cat f | memo {call} 2>&1 | cat"));
+        }
+        let through = "sh -c 'cat; ./bump'";
+        answers(&format!("cat f | memo {through}"), &format!("cat f | memo {through} 2>&1 | cat"));
+        let sandbox = world(LATE);
+        runs_once(&sandbox, "memo sh -c './bump >&2'");
+        assert_eq!(hits(&sandbox, "memo sh -c './bump >&2' 2>&1 | cat").stdout, " #1\n");
+        // Which of the two wrote is not known where they were one, and not their order where they were two.
+        check_differ("memo ./bump 2>&1 | cat", "memo ./bump");
+        check_differ("memo sh -c './bump; echo e >&2'", "memo sh -c './bump; echo e >&2' 2>&1 | cat");
+        let silent = "sh -c './bump >/dev/null'";
+        check_same(&format!("memo {silent} 2>&1 | cat"), &format!("memo {silent}"));
+    }
+
+    #[test]
+    fn what_went_to_one_of_two_streams_comes_from_the_newest_run_of_its_own_kind() {
+        let sandbox = world(LATE);
+        runs_once(&sandbox, "memo ./bump");
+        assert_eq!(hits(&sandbox, "memo ./bump 2>&1 | cat").stdout, " #1\n");
+        assert_eq!(sandbox.ok("memo --refresh ./bump 2>&1 | cat"), " #2\n");
+        assert_eq!(hits(&sandbox, "memo ./bump 2>&1 | cat").stdout, " #2\n");
+        assert_eq!(hits(&sandbox, "memo ./bump").stdout, " #1\n");
+    }
+
+    #[test]
     fn nothing_to_write_to_is_answered_by_either() {
         check_same("memo ./bump >/dev/null 2>&1", "memo ./bump >/dev/null 2>&1");
         in_both_worlds(|sandbox| {
@@ -975,7 +1011,7 @@ mod streams {
 #[test]
 fn each_kind_of_input_counts_on_its_own() {
     // A11: whatever was there before is still answered after each change.
-    let sandbox = crate::check::world(LATE);
+    let sandbox = world(LATE);
     sandbox.write("f", "1");
     sandbox.write("d/f", "1");
     let calls = [

@@ -24,6 +24,7 @@ mod key;
 mod lacking;
 mod ls;
 mod make;
+mod manual;
 mod output;
 mod output_tree;
 mod outside;

@@ -572,3 +572,59 @@ fn a_file_that_a_word_named_does_not_bring_its_directory_back() {
     sandbox.ok("memo -o new/x -- sh -c 'mkdir -p new; echo a > new/x'; rm -r new");
     sandbox.ok("memo --only-cached -o new/x -- sh -c 'mkdir -p new; echo a > new/x'; test -s new/x");
 }
+
+mod a_word_that_is_declared {
+    use super::*;
+
+    #[test]
+    fn is_not_replaced_when_the_command_edits_in_place() {
+        // What `sed -i`, `sort -o f f` and formatters do.
+        in_both_worlds(|sandbox| {
+            let line = "memo -o ./f sh -c './bump; sed -i s/a/aa/ \"$1\"' sh f";
+            for (text, expected) in [("a", "aa"), ("aa", "aaa"), ("ab", "aab"), ("b", "b")] {
+                sandbox.ok(&format!("echo {text} >f; {line}"));
+                assert_eq!(sandbox.ok("cat f"), format!("{expected}\n"));
+            }
+            for (text, expected) in [("a", "aa"), ("aa", "aaa"), ("ab", "aab"), ("b", "b")] {
+                sandbox.write("f", format!("{text}\n"));
+                hits(sandbox, line);
+                assert_eq!(sandbox.ok("cat f"), format!("{expected}\n"));
+            }
+            sandbox.write("f", "mine\n");
+            sandbox.ok(line);
+            assert_eq!(sandbox.ok("cat f"), "mine\n");
+        });
+    }
+
+    #[test]
+    fn is_an_output_alone_once_it_was_made_from_nothing() {
+        in_both_worlds(|sandbox| {
+            sandbox.write("in", "1\n");
+            let line = "memo -o o sh -c './bump; cat in >\"$1\"' sh ./o in";
+            runs_once(sandbox, line);
+            for hack in ["echo other >o", "rm o", "touch o"] {
+                sandbox.ok(hack);
+                hits(sandbox, line);
+                assert_eq!(sandbox.ok("cat o"), "1\n", "{hack}");
+            }
+            sandbox.ok("echo 2 >in");
+            runs_once(sandbox, line);
+            sandbox.ok("rm o");
+            hits(sandbox, line);
+        });
+    }
+
+    #[test]
+    fn that_lay_there_before_settles_with_one_more_run() {
+        in_both_worlds(|sandbox| {
+            sandbox.write("o", "old\n");
+            let line = "memo -o o sh -c './bump; echo new >\"$1\"' sh o";
+            sandbox.ok(line);
+            runs_once(sandbox, line);
+            sandbox.ok("rm o");
+            runs_once(sandbox, line);
+            sandbox.ok("echo other >o");
+            hits(sandbox, line);
+        });
+    }
+}

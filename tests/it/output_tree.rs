@@ -148,6 +148,39 @@ mod comes_back {
     }
 
     #[test]
+    fn below_two_declarations_that_overlap() {
+        for declared in ["-o b -o b/s", "-o b/s -o b", "-o b -o 'b/s/*'", "-o 'b/**' -o 'b/s/*'"] {
+            let sandbox = world(LATE);
+            let line = format!(
+                "memo -i in {declared} sh -c './bump; i=$(cat in); rm -rf b; mkdir -p b/s; echo $i >b/s/$i; \
+                    echo $i >b/g$i'"
+            );
+            for which in [1, 2] {
+                sandbox.ok(&format!("echo {which} >in; {line}"));
+            }
+            for which in [1, 2] {
+                sandbox.ok(&format!("echo {which} >in"));
+                hits(&sandbox, &line);
+                let found = sandbox.ok("find b -type f | sort");
+                assert_eq!(found, format!("b/g{which}\nb/s/{which}\n"), "{declared}");
+            }
+        }
+    }
+
+    #[test]
+    fn many_declared_files_with_few_descriptors() {
+        let sandbox = world(LATE);
+        let declared: String = (0..300).map(|n| format!(" -o f{n}")).collect();
+        let line = format!(
+            "ulimit -n 64; memo{declared} sh -c './bump; for n in $(seq 0 299); do echo $n >f$n; done'"
+        );
+        runs_once(&sandbox, &line);
+        sandbox.ok("rm f*");
+        hits(&sandbox, &line);
+        assert_eq!(sandbox.ok("cat f* | sort -n | md5sum"), sandbox.ok("seq 0 299 | md5sum"));
+    }
+
+    #[test]
     fn what_globs_select() {
         in_both_worlds(|sandbox| {
             let line = "memo -o 'out/**/*.html' -o '*.txt' sh -c './bump; mkdir -p out/a/b; echo 1 >out/i.html; \
@@ -329,6 +362,27 @@ mod strict {
         let ran = sandbox.run("memo -v --strict -o x sh -c './bump; echo 1 >x; echo 1 >$1' sh word");
         assert_eq!(ran.unrecorded(), None, "a word declares its own: {}", ran.stderr);
     }
+}
+
+#[test]
+fn a_declared_file_that_the_run_left_alone_is_the_users() {
+    in_both_worlds(|sandbox| {
+        let line = "memo -v -i in -o conf sh -c './bump; [ \"$(cat in)\" = keep ] || cat in >conf'";
+        sandbox.write("in", "keep\n");
+        sandbox.write("conf", "mine\n");
+        sandbox.ok("chmod 644 conf");
+        runs_once(sandbox, line);
+        sandbox.ok("chmod 600 conf");
+        hits(sandbox, line);
+        assert_eq!(mode(sandbox, "conf"), 0o600);
+        sandbox.write("conf", "edited\n");
+        runs_once(sandbox, line);
+        assert_eq!(sandbox.ok("cat conf"), "edited\n");
+        // What an outcome made is not.
+        sandbox.ok(&format!("echo other >in; {line}; echo keep >in"));
+        hits(sandbox, line);
+        assert_eq!(sandbox.ok("cat conf"), "edited\n");
+    });
 }
 
 #[test]

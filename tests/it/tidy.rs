@@ -200,6 +200,19 @@ fn lints_are_expected_and_not_allowed() {
     }
 }
 
+#[test]
+fn no_merge_is_left_half_done() {
+    let listed =
+        std::process::Command::new("git").arg("-C").arg(repository()).args(["ls-files", "-z"]).output();
+    // An unpacked archive has no list.
+    let listed = listed.map(|output| output.stdout).unwrap_or_default();
+    for name in String::from_utf8(listed).unwrap().split_terminator('\0') {
+        let Ok(text) = fs::read_to_string(repository().join(name)) else { continue };
+        let marked = text.lines().any(|line| line.starts_with("<<<<<<< ") || line.starts_with(">>>>>>> "));
+        assert!(!marked, "{name}");
+    }
+}
+
 /// Returns what follows a text in a file of `src/`, up to the next character that is none of a number's.
 fn constant(path: &str, before: &str) -> String {
     let text = fs::read_to_string(repository().join("src").join(path)).unwrap();

@@ -145,26 +145,26 @@ mod missed {
     #[test]
     fn streams() {
         let sandbox = world(EARLY);
-        sandbox.ok("memo puppet print q >out 2>err");
+        sandbox.ok("memo puppet print q , eprint r >out 2>err");
         let said = "streams: stdout and stderr are one, were two";
         for (line, expected) in [
-            ("memo why puppet print q >out 2>&1", format!("would run: {said}\n")),
-            ("memo why --json puppet print q >out 2>&1", r#""reason":"streams""#.to_owned()),
-            ("memo -v puppet print q >out 2>&1", format!("memo: miss: {said}\n")),
+            ("memo why puppet print q , eprint r >out 2>&1", format!("would run: {said}\n")),
+            ("memo why --json puppet print q , eprint r >out 2>&1", r#""reason":"streams""#.to_owned()),
+            ("memo -v puppet print q , eprint r >out 2>&1", format!("memo: miss: {said}\n")),
         ] {
             sandbox.run(line);
             assert!(sandbox.read("out").contains(&expected), "{line}: {}", sandbox.read("out"));
         }
-        sandbox.ok("memo puppet print s >out 2>err");
-        let asked = sandbox.run("memo why puppet print s 2>&1 | cat");
+        sandbox.ok("memo puppet print s , eprint t >out 2>err");
+        let asked = sandbox.run("memo why puppet print s , eprint t 2>&1 | cat");
         assert!(asked.stdout.contains("\n  hint: with `2>&1` their order"), "{asked:?}");
         // The other way round, and asked for as it was recorded.
-        sandbox.ok("memo puppet print r >out 2>&1");
-        let asked = sandbox.run("memo why puppet print r");
+        sandbox.ok("memo puppet print r , eprint t >out 2>&1");
+        let asked = sandbox.run("memo why puppet print r , eprint t");
         assert!(asked.stdout.contains("\n  hint: it was recorded behind `2>&1`"), "{asked:?}");
-        let asked = sandbox.run("memo why puppet print r 2>&1 | cat");
+        let asked = sandbox.run("memo why puppet print r , eprint t 2>&1 | cat");
         assert!(asked.stdout.starts_with("would hit: "), "{asked:?}");
-        let asked = sandbox.run("memo why puppet print q 2>&-");
+        let asked = sandbox.run("memo why puppet print q , eprint r 2>&-");
         assert!(asked.stdout.starts_with("would run: streams: `stderr` is new\n"), "{asked:?}");
     }
 
@@ -216,6 +216,14 @@ mod missed {
             "memo ./bump b a",
             "input-changed",
             "input-changed/a",
+        );
+        // Whatever order the files are compared in.
+        let record = ["echo one >a", "memo ./bump a b", "echo two >a", "memo ./bump a b", "echo one >a"];
+        check_both(
+            &[&["echo one >b"], &record[..], &["echo two >b"]].concat(),
+            "memo ./bump a b",
+            "input-changed",
+            "input-changed/b",
         );
         // Of two that are equally near it is the newer one.
         let sandbox = world(EARLY);

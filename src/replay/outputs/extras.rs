@@ -3,6 +3,7 @@
 //! It goes only if an outcome of this action made it at that very path, as it is now. All else stays.
 
 use std::collections::{HashMap, HashSet};
+use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -32,6 +33,9 @@ pub(super) struct Search<'a> {
     pub(super) recorded: &'a HashMap<&'a Path, &'a Output>,
     pub(super) known: Option<Known>,
     pub(super) found: Extras,
+    /// What goes, by the directory it is in and its name: declarations may overlap, and what is found twice
+    /// goes once. `None` where there is but one declaration.
+    pub(super) once: Option<HashSet<(u64, u64, OsString)>>,
 }
 
 impl Search<'_> {
@@ -92,12 +96,12 @@ impl Search<'_> {
                     // Something else is to take its place.
                     Some(_) if clear && self.is_known(&path, &Content::Directory) => {
                         self.found.cleared.insert(at.clone());
-                        self.found.gone.push((at, entry));
+                        self.goes(directory, at, entry).map_err(io)?;
                         false
                     }
                     Some(_) => return Err(Refused::InTheWay(path)),
                     None if glob.is_none() && clear && self.is_known(&path, &Content::Directory) => {
-                        self.found.gone.push((at, entry));
+                        self.goes(directory, at, entry).map_err(io)?;
                         false
                     }
                     None => {
@@ -137,7 +141,7 @@ impl Search<'_> {
             if in_the_way {
                 self.found.cleared.insert(at.clone());
             }
-            self.found.gone.push((at, entry));
+            self.goes(directory, at, entry).map_err(io)?;
             return Ok(true);
         }
         if in_the_way {
@@ -145,6 +149,17 @@ impl Search<'_> {
         }
         self.stays(path);
         Ok(false)
+    }
+
+    fn goes(&mut self, directory: &Directory, at: At, entry: Identity) -> io::Result<()> {
+        if let Some(once) = &mut self.once {
+            let holder = directory.itself()?;
+            if !once.insert((holder.dev, holder.ino, at.name().to_owned())) {
+                return Ok(());
+            }
+        }
+        self.found.gone.push((at, entry));
+        Ok(())
     }
 
     fn stays(&mut self, path: &Path) {

@@ -72,8 +72,7 @@ impl<'a> Named<'a> {
 fn root<'a>(output: &'a Output, place: Place<'a>, named: &Named<'a>) -> Result<Root<'a>, Refused> {
     let path = output.path.as_path();
     let itself = named.declared.get(path).and_then(|declared| Some((*declared, declared.cover(path)?)));
-    let cover = || place.declared.iter().find_map(|declared| Some((declared, declared.cover(path)?)));
-    match itself.or_else(cover) {
+    match itself.or_else(|| place.declared.cover(path)) {
         Some((declared, Cover::Itself)) if output.content == Content::Directory => {
             Ok(Root::Tree(declared, Path::new("")))
         }
@@ -113,6 +112,8 @@ struct Plan<'a> {
     grounds: Vec<Ground>,
     numbers: HashMap<(PathBuf, bool), usize>,
     trees: Vec<(usize, Declared)>,
+    /// The places of these; there may be many.
+    seen: HashSet<PathBuf>,
     ways: Ways,
     held: Held,
     targets: Vec<(&'a Output, At)>,
@@ -134,6 +135,7 @@ impl<'a> Plan<'a> {
             grounds: Vec::new(),
             numbers: HashMap::new(),
             trees: Vec::new(),
+            seen: HashSet::new(),
             ways: Ways::default(),
             held,
             targets: Vec::new(),
@@ -168,7 +170,7 @@ impl<'a> Plan<'a> {
             }
         };
         if let Some(declared) = tree
-            && !self.trees.iter().any(|(_, known)| known == declared)
+            && self.seen.insert(declared.place.clone())
         {
             self.trees.push((number, declared.clone()));
         }
@@ -176,7 +178,8 @@ impl<'a> Plan<'a> {
     }
 
     fn extras(&mut self, recorded: &'a HashMap<&'a Path, &'a Output>) -> Result<(), Refused> {
-        let mut search = Search { place: self.place, recorded, known: None, found: Default::default() };
+        let once = (self.trees.len() > 1).then(HashSet::new);
+        let mut search = Search { place: self.place, recorded, known: None, found: Default::default(), once };
         for (number, declared) in &self.trees {
             search.through(*number, &self.grounds[*number], declared)?;
         }
@@ -220,8 +223,7 @@ impl<'a> Plan<'a> {
             return Ok(());
         };
         if self.holds(output, &at, &current) {
-            self.keep(output, at, &current, mode);
-            return Ok(());
+            return self.keep(output, at, &current, mode);
         }
         let in_the_way = || Refused::InTheWay(output.path.clone());
         if matches!(current.kind(), FileKind::Directory | FileKind::Special) {
@@ -324,19 +326,24 @@ impl<'a> Plan<'a> {
     }
 
     /// Plans what is to be done about something that is right: its mode, and its time where make would look.
-    fn keep(&mut self, output: &Output, at: At, current: &Identity, mode: u32) {
+    fn keep(&mut self, output: &Output, at: At, current: &Identity, mode: u32) -> Result<(), Refused> {
         let is_directory = output.content == Content::Directory;
-        let steps = if is_directory { &mut self.last } else { &mut self.files };
         let is_old = self.place.newest_input.is_some_and(|newest| current.mtime < newest);
         let has_mode = !matches!(output.content, Content::Link(_)) && output.kind != OutputKind::Rewritten;
         // Set-id and sticky bits of a directory are whoever set them's.
         let bits = if is_directory { current.permissions() & 0o777 } else { current.permissions() };
-        if has_mode && bits != mode {
+        // What the run left alone is the user's to give a mode, unless an outcome made it.
+        let sets_mode = has_mode
+            && bits != mode
+            && (output.kind != OutputKind::Found || self.is_made_by_us(&output.path, &at, current)?);
+        let steps = if is_directory { &mut self.last } else { &mut self.files };
+        if sets_mode {
             steps.push(Step::SetMode { at: at.clone(), mode, was: Some(current.permissions()) });
         }
         if is_old {
             steps.push(Step::Touch(at));
         }
+        Ok(())
     }
 
     fn is_made_by_us(&mut self, path: &Path, at: &At, current: &Identity) -> Result<bool, Refused> {

@@ -18,8 +18,8 @@ use crate::sys::directory::Directory;
 use crate::sys::file::reflink;
 use crate::sys::process;
 
-/// How many files wait without a name: each needs a descriptor.
-const MOST_UNNAMED: usize = 64;
+/// How many files wait without a name: each needs a descriptor, and 64 of them in all must do.
+const MOST_UNNAMED: usize = 24;
 /// Up to this size, in bytes, content is read once, and what was verified is what is written. Sharing the
 /// blocks of so little saves nothing.
 const SMALL: u64 = 64 << 10;
