@@ -225,6 +225,23 @@ mod missed {
             "input-changed",
             "input-changed/b",
         );
+        // And that is what the first line names.
+        for (changed, call) in [("a", "./bump b a"), ("b", "./bump a b")] {
+            let sandbox = world(EARLY);
+            let switched = if changed == "a" { "b" } else { "a" };
+            let to = |name: &str, text: &str| sandbox.write(name, text);
+            to(changed, "one");
+            for branch in ["one", "two"] {
+                to(switched, branch);
+                sandbox.ok(&format!("memo {call}"));
+            }
+            to(switched, "one");
+            to(changed, "two");
+            let expected = format!("input-changed: `{changed}`");
+            let asked = sandbox.run(format!("memo why {call}"));
+            assert!(asked.stdout.starts_with(&format!("would run: {expected}\n")), "{asked:?}");
+            assert_eq!(sandbox.run(format!("memo -v {call}")).missed(), Some(expected.as_str()));
+        }
         // Of two that are equally near it is the newer one.
         let sandbox = world(EARLY);
         sandbox.ok("export MEMO_TEST_NOW=1; echo 1 >a; echo 1 >b; memo ./bump b a");
