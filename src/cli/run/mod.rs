@@ -1,206 +1,33 @@
 //! `memo [run]`: what was typed, and what it means.
 
-use std::ffi::OsString;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+mod args;
+mod typed;
 
-use clap::{Args, ValueEnum, ValueHint};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
 use crate::action::environment::choose;
 use crate::action::input::Inputs;
 use crate::action::key::{Action, Directory, Terminal};
 use crate::action::name::{Name, split_named};
-use crate::action::output::Outputs;
 use crate::action::reason::Unrecorded;
 use crate::action::search::{self, NotRunnable};
 use crate::config::command_pattern::CommandLine;
 use crate::config::origin::Origin;
 use crate::config::rule::Gives;
-use crate::config::ttl::{self, BadTtl};
-use crate::config::{Clock, Config, Environment, ExitCodes, Mode, Place, Progress, Pty, duration, size};
+use crate::config::{Clock, Config, Environment, Mode, Place, Progress, Pty};
 use crate::engine::{self, Exit, Options, Request};
 use crate::error::{Error, Kind, system_text};
-use crate::exec::key_command;
 use crate::progress::Show;
 use crate::store::Store;
 use crate::store::location::Trouble;
 use crate::sys::startup::Inherited;
 use crate::sys::terminal::Size;
 use crate::sys::{descriptor, process, terminal};
-use crate::ui::{Talk, Ui};
+use crate::ui::Ui;
 
-/// What was typed.
-#[derive(Args, Clone, Debug)]
-pub struct RunArgs {
-    /// Hash this file, glob or directory too
-    ///
-    /// By content. Of a directory everything below it counts: names, kinds, who may execute, link texts,
-    /// empty directories. A glob selects files, hidden ones too; `**` stands for any depth; it may match
-    /// nothing. `!GLOB` leaves out what it matches (a glob without a slash is matched against file names).
-    /// With `_NAME=PATH` the path must exist but is not hashed, not even when a word of the command names it.
-    #[arg(short, long, value_name = "[NAME=]PATH|GLOB|DIR", value_hint = ValueHint::AnyPath, help_heading = "Key")]
-    pub input: Vec<OsString>,
-
-    /// Hash this environment variable too
-    ///
-    /// A name, a glob such as `APP_*`, or `!GLOB` for what is left out. LANG, LC_* and TZ always count. A
-    /// name that begins with `_` never does. A variable that is empty differs from one that is not set.
-    #[arg(short, long, value_name = "NAME|GLOB|!GLOB", value_hint = ValueHint::Other, help_heading = "Key")]
-    pub env: Vec<OsString>,
-
-    /// Hash this text too
-    ///
-    /// `-k day=$(date +%F)` gives one result a day. A text that begins with `_NAME=` is a label and not
-    /// hashed; scripts write `-k v="$V"`.
-    #[arg(short, long, value_name = "[NAME=]TEXT", value_hint = ValueHint::Other, help_heading = "Key")]
-    pub key: Vec<OsString>,
-
-    /// Hash what this shell command prints
-    ///
-    /// It runs at every call. When it fails, the command is not run.
-    #[arg(long, value_name = "NAME=CMD", value_hint = ValueHint::Other, help_heading = "Key")]
-    pub key_cmd: Vec<OsString>,
-
-    /// Hash stdin, or give the command none
-    #[arg(long, value_name = "auto|none", help_heading = "Key")]
-    pub stdin: Option<StdinChoice>,
-
-    /// Give the command /dev/null as stdin; the same as --stdin none
-    #[arg(short = 'n', help_heading = "Key")]
-    pub no_stdin: bool,
-
-    /// Share results between working directories
-    #[arg(long, help_heading = "Key")]
-    pub no_cwd: bool,
-
-    /// Share results between checkouts: paths below DIR are kept relative to it
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = "Key")]
-    pub root: Option<PathBuf>,
-
-    /// Do not look at the files and directories that words of the command name
-    #[arg(long, help_heading = "Key")]
-    pub no_auto: bool,
-
-    /// Do not hash the program and its interpreter
-    #[arg(long, help_heading = "Key")]
-    pub no_exe: bool,
-
-    /// Store this output file, directory or glob, and put it back on a hit
-    ///
-    /// It comes back as a copy, with its permissions; of a directory everything below it, links by their
-    /// text, empty directories too. What already is as it was stored is left alone, and only made as new as
-    /// the newest input, so that make is content. A glob selects files and links; it may match nothing.
-    #[arg(short, long, value_name = "PATH|GLOB|DIR", value_hint = ValueHint::AnyPath, help_heading = "Keep")]
-    pub output: Vec<OsString>,
-
-    /// Do not keep a run that leaves other new files beside its declared outputs
-    #[arg(long, help_heading = "Keep")]
-    pub strict: bool,
-
-    /// Hash what this depfile names, which the command writes
-    ///
-    /// The rules for make in which compilers say what they read: `-MMD -MF FILE` of gcc and clang,
-    /// `--emit=dep-info` of rustc. The file is an output too, and comes back on a hit.
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Key")]
-    pub depfile: Option<PathBuf>,
-
-    /// Exit statuses that are kept, such as 0,1 or 0-3
-    #[arg(long, value_name = "CODES", value_hint = ValueHint::Other, help_heading = "Keep")]
-    pub cache_exit: Option<ExitCodes>,
-
-    /// The group for ls and clear, instead of the program's name
-    #[arg(short, long, value_name = "NAME", value_hint = ValueHint::Other, help_heading = "Keep")]
-    pub group: Option<String>,
-
-    /// Run again when the result is this old: 90, 15m, 1d12h, none
-    #[arg(long, value_name = "DURATION", value_hint = ValueHint::Other, help_heading = "Reuse")]
-    pub ttl: Option<String>,
-
-    /// Refresh behind when the result is this old, and answer with it meanwhile: 0, 30s, 10m
-    ///
-    /// One process runs the command again in the background, without a terminal and with /dev/null as stdin, and
-    /// keeps the new result; when that fails, the old one stays. On a terminal the command gets /dev/null as
-    /// stdin in any case, as with -n. Where other stdin, or an output file, is part of the result, the command is
-    /// run at once instead, as with --ttl.
-    #[arg(long, value_name = "DURATION", value_hint = ValueHint::Other, help_heading = "Reuse")]
-    pub stale: Option<String>,
-
-    /// Run again when this shell command fails; it runs before a result is reused
-    #[arg(long, value_name = "CMD", value_hint = ValueHint::Other, help_heading = "Reuse")]
-    pub check: Option<OsString>,
-
-    /// Run in any case, and replace what is stored
-    #[arg(long, help_heading = "Reuse")]
-    pub refresh: bool,
-
-    /// Do not run: exit 75 when nothing is stored
-    #[arg(long, conflicts_with = "refresh", help_heading = "Reuse")]
-    pub only_cached: bool,
-
-    /// Keep so many results of the group, those used last
-    #[arg(long, value_name = "N", value_parser = some, value_hint = ValueHint::Other, help_heading = "Bound")]
-    pub max_entries: Option<u64>,
-
-    /// Keep the store no larger than this: 500M, 2GiB
-    #[arg(long, value_name = "SIZE", value_parser = size::parse, value_hint = ValueHint::Other, help_heading = "Bound")]
-    pub max_size: Option<u64>,
-
-    /// Show how long the command has been running: auto at a terminal, always, never
-    ///
-    /// A line on stderr, after half a second, with a bar where it is known how long it took last time. It is never
-    /// stored, and goes before the command's next output. `auto` shows it to somebody at a terminal, not in a
-    /// script or under make, where several could be in each other's way; `always` wherever stderr goes.
-    #[arg(long, value_name = "auto|always|never", help_heading = "Talk")]
-    pub progress: Option<ProgressChoice>,
-
-    /// Give the command a terminal of its own, so that colours and columns survive: never, always
-    ///
-    /// Its stdout and stderr are then one stream, which goes to stdout. The terminal's kind and size are in the key.
-    #[arg(long, value_name = "never|always", help_heading = "Talk")]
-    pub pty: Option<PtyChoice>,
-
-    /// Say hit or miss, and why
-    #[arg(short, long, help_heading = "Talk")]
-    pub verbose: bool,
-
-    /// Say nothing but errors
-    #[arg(short, long, conflicts_with = "verbose", help_heading = "Talk")]
-    pub quiet: bool,
-
-    /// Variables for the command, the command, its arguments
-    #[arg(value_name = "[NAME=VALUE]... COMMAND [ARG]", required = true, trailing_var_arg = true)]
-    pub command: Vec<OsString>,
-}
-
-/// Values of `--stdin`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum StdinChoice {
-    /// Hash it.
-    Auto,
-    /// Give none.
-    None,
-}
-
-/// Values of `--progress`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ProgressChoice {
-    /// To somebody at a terminal.
-    Auto,
-    /// Wherever stderr goes.
-    Always,
-    /// Not at all.
-    Never,
-}
-
-/// Values of `--pty`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum PtyChoice {
-    /// No.
-    Never,
-    /// Yes.
-    Always,
-}
+pub use args::{ProgressChoice, PtyChoice, RunArgs, StdinChoice};
+use typed::{depfile, key_commands, outputs, parse_stale, parse_ttl, selectors, text};
 
 /// The process around the call.
 #[derive(Debug)]
@@ -213,17 +40,6 @@ pub struct Surroundings {
     pub clock: Clock,
     /// What it was started with.
     pub inherited: Inherited,
-}
-
-impl RunArgs {
-    /// Returns how much memo is to say.
-    pub fn talk(&self) -> Talk {
-        match (self.quiet, self.verbose) {
-            (true, _) => Talk::Quiet,
-            (_, true) => Talk::Verbose,
-            _ => Talk::Normal,
-        }
-    }
 }
 
 /// Returns whether progress is shown: not inside another memo, which shows its own; nor, of its own accord, on a
@@ -484,38 +300,6 @@ fn options(
     })
 }
 
-fn parse_ttl(text: &str) -> Result<Option<Duration>, Error> {
-    ttl::parse(text).map_err(|bad| {
-        let what = match &bad {
-            BadTtl::Zero(_) => format!("`--ttl {text}` would keep nothing"),
-            BadTtl::Duration(bad) => format!("`--ttl {text}`: {bad}"),
-        };
-        Error::new(Kind::Failed, format_args!("{what}; the command was not run")).hint(bad.hint())
-    })
-}
-
-/// Reads a number of things of which there must be at least one.
-fn some(text: &str) -> Result<u64, String> {
-    let number = text.parse().ok().filter(|number| *number > 0);
-    number.ok_or_else(|| "expected a number from 1 up".to_owned())
-}
-
-/// Reads `--stale`; an outcome that is that old must still be there to be served.
-fn parse_stale(text: &str, ttl: Option<Duration>) -> Result<Duration, Error> {
-    let refused = |what: String| {
-        Error::new(Kind::Failed, format_args!("`--stale {text}`{what}; the command was not run"))
-    };
-    let stale = duration::parse(text).map_err(|bad| refused(format!(": {bad}")).hint(bad.hint()))?;
-    match ttl.filter(|ttl| stale >= *ttl) {
-        None => Ok(stale),
-        Some(ttl) => {
-            let ttl = duration::Shown(ttl);
-            let error = refused(format!(" never comes: what is {ttl} old is not used any more"));
-            Err(error.hint("from `--stale` to `--ttl` the old result is given: `--stale 10m --ttl 1h`"))
-        }
-    }
-}
-
 enum Cwd {
     Known(Directory, Option<PathBuf>),
     LeftOut,
@@ -560,90 +344,6 @@ pub fn root<'a>(typed: Option<&'a Path>, config: &Config) -> Result<Option<PathB
         Some(root) => std::fs::canonicalize(root).map(Some).map_err(|error| (root, system_text(&error))),
         None => Ok(config.root().map(Path::to_owned)),
     }
-}
-
-fn selectors(typed: &[OsString]) -> Result<Vec<OsString>, Error> {
-    for selector in typed {
-        if let Some((name, value)) = split_named(selector) {
-            let value = value.display();
-            return Err(Error::new(
-                Kind::Failed,
-                format_args!("`-e {name}={value}` names no variable; the command was not run"),
-            )
-            .hint(format_args!("to set one for the command: `memo {name}={value} COMMAND`")));
-        }
-    }
-    Ok(typed.to_vec())
-}
-
-fn text(typed: &OsString) -> (Option<Name>, OsString) {
-    if let Some(rest) = typed.as_bytes().strip_prefix(b"=") {
-        return (None, OsString::from_vec(rest.to_vec()));
-    }
-    match split_named(typed) {
-        Some((name, text)) => (Some(name), text),
-        None => (None, typed.clone()),
-    }
-}
-
-fn key_commands(
-    typed: &[OsString],
-    environment: &Environment,
-) -> Result<Vec<(Name, crate::action::digest::Digest)>, Error> {
-    let mut out = Vec::new();
-    for text in typed {
-        let Some((name, line)) = split_named(text) else {
-            return Err(Error::new(
-                Kind::Failed,
-                format_args!("`--key-cmd {}` has no name; the command was not run", text.display()),
-            )
-            .hint(format_args!("`--key-cmd version='{}'`", text.display())));
-        };
-        // What is not hashed need not be known.
-        if name.is_ignored() {
-            continue;
-        }
-        let digest = key_command::run(&line, environment.iter()).map_err(|failed| {
-            let said = failed.said.map_or(String::new(), |said| format!(": {said}"));
-            Error::new(
-                Kind::Failed,
-                format_args!(
-                    "key command for `{name}` failed ({}){said}; the command was not run",
-                    failed.how
-                ),
-            )
-        })?;
-        out.push((name, digest));
-    }
-    Ok(out)
-}
-
-fn outputs(typed: &[OsString], directory: Option<&Path>) -> Result<Outputs, Error> {
-    let outputs = Outputs::parse(typed.iter().map(OsString::as_os_str));
-    outputs.check(directory).map_err(|(declared, why)| {
-        let place = &declared.place;
-        let shown = if place.as_os_str().is_empty() { Path::new(".") } else { place };
-        let shown = shown.display();
-        let error = Error::new(
-            Kind::Failed,
-            format_args!("output `{shown}` cannot be kept: {why}; the command was not run"),
-        );
-        error.hint("name what the command makes: `-o FILE`, `-o build`, `-o 'out/*.html'`")
-    })?;
-    Ok(outputs)
-}
-
-fn depfile(typed: &Path) -> Result<PathBuf, Error> {
-    let path = typed.strip_prefix(".").unwrap_or(typed);
-    if path.as_os_str().is_empty() || path.is_dir() {
-        let shown = typed.display();
-        return Err(Error::new(
-            Kind::Failed,
-            format_args!("depfile `{shown}` is a directory; the command was not run"),
-        )
-        .hint("name the file that the command writes: `--depfile FILE`"));
-    }
-    Ok(path.to_owned())
 }
 
 fn not_runnable(word: &std::ffi::OsStr, why: NotRunnable) -> Error {
