@@ -82,6 +82,26 @@ pub fn limit(_name: &str, usual: Duration) -> Duration {
     usual
 }
 
+/// Returns how long something took; `NAME=MILLISECONDS` says that it took so long.
+#[cfg(feature = "fault")]
+pub fn duration(name: &str, took: Duration) -> Duration {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "test hooks come from the environment of the process under test"
+    )]
+    let asked = std::env::var("MEMO_FAULT").unwrap_or_default();
+    let mut asked = asked.split(',').filter_map(|one| one.split_once('='));
+    let millis = asked.find(|(known, _)| *known == name).and_then(|(_, millis)| millis.parse().ok());
+    millis.map_or(took, Duration::from_millis)
+}
+
+/// Returns how long something took.
+#[cfg(not(feature = "fault"))]
+#[inline(always)]
+pub fn duration(_name: &str, took: Duration) -> Duration {
+    took
+}
+
 /// Does nothing.
 #[cfg(not(feature = "fault"))]
 #[inline(always)]

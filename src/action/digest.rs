@@ -7,11 +7,13 @@
 use std::fmt;
 use std::fs::File;
 use std::io;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use blake3::hazmat::{
     ChainingValue, HasherExt, Mode, left_subtree_len, merge_subtrees_non_root, merge_subtrees_root,
 };
 
+use super::onlooker::Telling;
 use crate::sys::descriptor;
 
 /// The BLAKE3 digest of some content.
@@ -54,13 +56,21 @@ impl Digest {
     /// # Errors
     /// Those of pread(2); `UnexpectedEof` when the file is shorter.
     pub fn of_file(file: &File, length: u64) -> io::Result<Self> {
+        Self::of_file_telling(file, length, Telling::NOBODY)
+    }
+
+    /// As [`of_file`](Self::of_file), and tells how far it is.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn of_file_telling(file: &File, length: u64, telling: Telling<'_>) -> io::Result<Self> {
         if length < PARALLEL_FROM {
             let mut hasher = blake3::Hasher::new();
             read_range(file, 0, length, |bytes| _ = hasher.update(bytes))?;
             return Ok(Self(*hasher.finalize().as_bytes()));
         }
         let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
-        let digest = subtree_root(file, length, threads)?;
+        let digest = subtree_root(file, length, threads, telling)?;
         Ok(Self(*digest.as_bytes()))
     }
 
@@ -134,31 +144,43 @@ fn read_range(file: &File, mut offset: u64, mut length: u64, mut each: impl FnMu
     Ok(())
 }
 
-/// Hashes the pieces by several threads and merges them as BLAKE3's tree does (section 2.1 of its paper).
-fn subtree_root(file: &File, length: u64, threads: usize) -> io::Result<blake3::Hash> {
+/// Hashes the pieces by several threads and merges them as BLAKE3's tree does (section 2.1 of its paper). This one
+/// tells what all have done.
+fn subtree_root(file: &File, length: u64, threads: usize, telling: Telling<'_>) -> io::Result<blake3::Hash> {
     let pieces = usize::try_from(length.div_ceil(PIECE)).map_err(io::Error::other)?;
-    let next = std::sync::atomic::AtomicUsize::new(0);
-    let work = || -> io::Result<Vec<(usize, ChainingValue)>> {
+    let next = AtomicUsize::new(0);
+    let finished = AtomicU64::new(0);
+    let work = |each: &mut dyn FnMut()| -> io::Result<Vec<(usize, ChainingValue)>> {
         let mut done = Vec::new();
         loop {
-            let piece = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            let piece = next.fetch_add(1, Relaxed);
             if piece >= pieces {
                 return Ok(done);
             }
             let offset = piece as u64 * PIECE;
             let mut hasher = blake3::Hasher::new();
             hasher.set_input_offset(offset);
-            read_range(file, offset, PIECE.min(length - offset), |bytes| _ = hasher.update(bytes))?;
+            let size = PIECE.min(length - offset);
+            read_range(file, offset, size, |bytes| _ = hasher.update(bytes))?;
             done.push((piece, hasher.finalize_non_root()));
+            finished.fetch_add(size, Relaxed);
+            each();
         }
+    };
+    let mut told = 0;
+    let mut tell = || {
+        let now = finished.load(Relaxed);
+        telling.moved(now - told);
+        told = now;
     };
     let mut values = vec![ChainingValue::default(); pieces];
     std::thread::scope(|scope| -> io::Result<()> {
-        let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
-        let mut parts = vec![work()?];
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(|| work(&mut || {}))).collect();
+        let mut parts = vec![work(&mut tell)?];
         for other in others {
             parts.push(other.join().map_err(|_| io::Error::other("a hashing thread panicked"))??);
         }
+        tell();
         for (piece, value) in parts.into_iter().flatten() {
             values[piece] = value;
         }
@@ -183,6 +205,8 @@ fn merge(values: &[ChainingValue], length: u64) -> ChainingValue {
 
 #[cfg(test)]
 mod tests {
+    use super::super::onlooker::TOLD_FROM;
+    use super::super::onlooker::tests::Notes;
     use super::*;
     use std::io::Write;
 
@@ -197,6 +221,21 @@ mod tests {
             assert_eq!(Digest::of_file(&file, length).unwrap(), Digest::of(&bytes), "{length} bytes");
             std::fs::remove_file(path).unwrap();
         }
+    }
+
+    #[test]
+    fn all_that_is_hashed_is_told_however_many_hash() {
+        let length = TOLD_FROM + 4097;
+        let path = std::env::temp_dir().join(format!("memo-digest-told-{}", std::process::id()));
+        let file = File::options().read(true).write(true).create(true).truncate(true).open(&path).unwrap();
+        file.set_len(length).unwrap();
+        for threads in [1, 3] {
+            let notes = Notes::default();
+            let telling = Telling::of(Some(&notes), "hashing", "f".as_ref(), length);
+            subtree_root(&file, length, threads, telling).unwrap();
+            assert_eq!(*notes.0.borrow(), [("hashing", "f".to_owned(), length, length)]);
+        }
+        std::fs::remove_file(path).unwrap();
     }
 
     #[test]

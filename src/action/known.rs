@@ -54,6 +54,7 @@ mod tests {
             hidden: &Hidden::default(),
             systems: Default::default(),
             known: Some(known),
+            onlooker: None,
             hashed: 0,
         };
         let (_, digest, _) = scene.content(path).unwrap();

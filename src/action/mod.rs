@@ -36,6 +36,7 @@ pub mod late_input;
 pub mod listing;
 pub mod name;
 pub mod observation;
+pub mod onlooker;
 pub mod output;
 pub mod part;
 pub mod program;

@@ -348,6 +348,7 @@ mod tests {
                 hidden: &hidden,
                 systems,
                 known: None,
+                onlooker: None,
                 hashed: 0,
             })
         }

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use super::digest::Digest;
 use super::identity::{FileKind, FileSystems, Identity, Timestamp};
 use super::known::{KNOWN_FROM, KnownDigests};
+use super::onlooker::{Onlooker, Telling};
 use crate::sys::file::{FileSystem, open};
 
 /// How many entries a tree may have. Walking so many takes some 50 ms; beyond, a declaration is asked for.
@@ -30,6 +31,8 @@ pub struct Scene<'a> {
     pub systems: FileSystems,
     /// Digests of large files that are known from other calls.
     pub known: Option<&'a dyn KnownDigests>,
+    /// Who is told how far it is.
+    pub onlooker: Option<&'a dyn Onlooker>,
     /// Bytes hashed so far.
     pub hashed: u64,
 }
@@ -101,7 +104,8 @@ impl Scene<'_> {
             {
                 return Ok((before, digest, true));
             }
-            let digest = match Digest::of_file(&file, before.size) {
+            let telling = Telling::of(self.onlooker, "hashing", path, before.size);
+            let digest = match Digest::of_file_telling(&file, before.size, telling) {
                 Ok(digest) => digest,
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => continue,
                 Err(source) => return Err(Unobservable::io(path, source)),

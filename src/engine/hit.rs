@@ -44,12 +44,19 @@ impl Call<'_> {
         self.look_in(manifest, answers)
     }
 
-    pub(super) fn look_in(&mut self, mut manifest: Manifest, answers: Answers) -> Result<Hit, Missed> {
+    pub(super) fn look_in(&mut self, manifest: Manifest, answers: Answers) -> Result<Hit, Missed> {
+        let found = self.find_in(manifest, answers);
+        // Before anything is replayed or said.
+        self.gauge.rest();
+        found
+    }
+
+    fn find_in(&mut self, mut manifest: Manifest, answers: Answers) -> Result<Hit, Missed> {
         let mut damaged = None;
         self.seen.retain(|(seen, _)| *seen != manifest.key);
         self.seen.push((manifest.key, manifest.ids()));
         loop {
-            let mut scene = self.scene();
+            let mut scene = self.shown_scene();
             let now = scene.now;
             let found =
                 manifest.find(&mut scene, |entry| self.accepts(&manifest.key, entry, now).map(|_| ()));
@@ -113,7 +120,7 @@ impl Call<'_> {
     ) -> Result<Hit, Missed> {
         let damaged = |what: String| Missed::Damaged(what);
         let outcome = self.store.outcome(entry).map_err(damaged)?;
-        let source = Source::open(&outcome.transcript, &self.store.blobs)
+        let source = Source::open_telling(&outcome.transcript, &self.store.blobs, Some(&self.gauge))
             .map_err(|error| damaged(error.to_string()))?;
         if !answers.hold(&source).map_err(|error| damaged(error.to_string()))? {
             return Err(Missed::NeverSeen);
@@ -130,6 +137,7 @@ impl Call<'_> {
                 newest_input,
                 mask: file::creation_mask(),
                 store: self.store.id(),
+                onlooker: Some(&self.gauge),
             };
             outputs::stage(&outcome.outputs, place).map_err(missed)?
         };

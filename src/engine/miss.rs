@@ -148,7 +148,14 @@ impl Call<'_> {
 
     /// Observes what the run depends on; the inner error is why it cannot be recorded.
     pub(super) fn before(&self) -> Result<Result<Before, Unrecorded>, Error> {
-        let mut scene = self.scene();
+        let before = self.observe();
+        // The command is next.
+        self.gauge.rest();
+        before
+    }
+
+    fn observe(&self) -> Result<Result<Before, Unrecorded>, Error> {
+        let mut scene = self.shown_scene();
         let mut observations = Vec::new();
         if let Some(path) = &self.request.action.program {
             match program::observe(path, &mut scene) {
@@ -158,7 +165,10 @@ impl Call<'_> {
         }
         let inputs = match self.request.action.inputs.observe(&mut scene) {
             Ok(found) => found,
-            Err(bad) => return Ok(Err(bad_input(self.request, bad, self.ui)?)),
+            Err(bad) => {
+                self.gauge.rest();
+                return Ok(Err(bad_input(self.request, bad, self.ui)?));
+            }
         };
         let outputs = self.request.action.outputs.within(self.request.directory);
         let is_output = |path: &&Path| outputs.holds(path);

@@ -9,6 +9,7 @@ mod behind;
 mod depfile;
 mod earlier;
 mod explain;
+mod gauge;
 mod hit;
 mod learned;
 mod left;
@@ -48,6 +49,7 @@ use crate::sys::process::{Launch, is_not_found, is_too_long};
 use crate::sys::signal;
 use crate::sys::startup::Inherited;
 use crate::ui::Ui;
+use gauge::Gauge;
 use note::note_given_up;
 
 /// How many files `-v` names of those that are not restored, or not removed.
@@ -342,6 +344,8 @@ struct Call<'a> {
     hidden: Hidden,
     /// Digests of large files.
     digests: Digests,
+    /// Shows how far the reading and writing of large files is.
+    gauge: Gauge,
     /// Why the last lookup missed.
     missed: Missed,
     /// Which outcomes were there when a key was looked up.
@@ -373,6 +377,7 @@ impl<'a> Call<'a> {
             request,
             keys: action.keys(),
             digests: Digests::new(&store),
+            gauge: Gauge::new(request.options.progress),
             store,
             ui,
             began: (request.now)(),
@@ -449,8 +454,15 @@ impl<'a> Call<'a> {
             hidden: &self.hidden,
             systems: FileSystems::default(),
             known: Some(&self.digests),
+            onlooker: None,
             hashed: 0,
         }
+    }
+
+    /// Returns the surroundings as they are looked at before anything was written: whoever uses it shows how far it
+    /// is, and has the gauge [rest](Gauge::rest).
+    fn shown_scene(&self) -> Scene<'_> {
+        Scene { onlooker: Some(&self.gauge), ..self.scene() }
     }
 
     /// Returns the command as it is shown to somebody who waits for it: its words, and of what is set for it nothing.

@@ -8,6 +8,7 @@ use crate::action::digest::Digest;
 use crate::action::identity::{FileSystems, Identity};
 use crate::action::key::{ActionKey, Stdin};
 use crate::action::known::{KNOWN_FROM, KnownDigests};
+use crate::action::onlooker::Telling;
 use crate::action::reason::{Missed, Unrecorded};
 use crate::action::scene::identity_of;
 use crate::config::Mode;
@@ -202,7 +203,10 @@ impl Call<'_> {
         let digest = match known {
             Some(digest) => digest,
             None => {
-                let digest = Digest::of_file(&file, identity.size).map_err(unreadable)?;
+                let telling = Telling::of(Some(&self.gauge), "hashing", "stdin".as_ref(), identity.size);
+                let hashed = Digest::of_file_telling(&file, identity.size, telling);
+                self.gauge.rest();
+                let digest = hashed.map_err(unreadable)?;
                 if identity_of(&file).map_err(unreadable)? != identity {
                     return Err(Unrecorded::Stdin("it changes while it is read"));
                 }

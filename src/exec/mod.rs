@@ -4,6 +4,7 @@
 //! Nothing here knows keys or the store; what was seen is handed back.
 
 pub mod capture;
+mod channel;
 pub mod feed;
 pub mod jobserver;
 pub mod key_command;

@@ -131,6 +131,7 @@ impl Line {
     /// Shows something else from now on, as long after it began.
     pub fn change(&mut self, doing: Doing) {
         self.doing = doing;
+        self.moved = 0;
         self.tick();
     }
 

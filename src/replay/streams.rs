@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 
+use crate::action::onlooker::{Onlooker, Telling};
 use crate::exec::transcript::{HEAD, parse_head};
 use crate::store::blobs::{BadBlob, Blobs};
 use crate::store::outcome::Transcript;
@@ -119,9 +120,24 @@ impl Source {
     /// # Errors
     /// [`BadBlob`] when the blob is not what its name says.
     pub fn open(transcript: &Transcript, blobs: &Blobs) -> Result<Self, BadBlob> {
+        Self::open_telling(transcript, blobs, None)
+    }
+
+    /// As [`open`](Self::open), and tells how far it is.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn open_telling(
+        transcript: &Transcript,
+        blobs: &Blobs,
+        onlooker: Option<&dyn Onlooker>,
+    ) -> Result<Self, BadBlob> {
         Ok(match transcript {
             Transcript::Inline(bytes) => Self::Memory(bytes.clone()),
-            Transcript::Blob { digest, length } => Self::File(blobs.open(digest, *length)?, *length),
+            Transcript::Blob { digest, length } => {
+                let telling = Telling::of(onlooker, "checking", "what it wrote".as_ref(), *length);
+                Self::File(blobs.open_telling(digest, *length, telling)?, *length)
+            }
         })
     }
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::temporary::Temporary;
 use crate::action::digest::Digest;
+use crate::action::onlooker::Telling;
 use crate::fault;
 use crate::sys::file::{open, reflink};
 
@@ -44,12 +45,20 @@ impl Blobs {
     /// # Errors
     /// [`BadBlob`].
     pub fn open(&self, digest: &Digest, length: u64) -> Result<File, BadBlob> {
+        self.open_telling(digest, length, Telling::NOBODY)
+    }
+
+    /// As [`open`](Self::open), and tells how far it is.
+    ///
+    /// # Errors
+    /// [`BadBlob`].
+    pub fn open_telling(&self, digest: &Digest, length: u64, telling: Telling<'_>) -> Result<File, BadBlob> {
         let file = open(&self.path(digest)).map_err(|_| BadBlob::Gone(*digest))?;
         let metadata = file.metadata().map_err(|_| BadBlob::Gone(*digest))?;
         let sound = metadata.is_file()
             && metadata.len() == length
             && fault::failure("blob.read").is_ok()
-            && Digest::of_file(&file, length).is_ok_and(|found| found == *digest);
+            && Digest::of_file_telling(&file, length, telling).is_ok_and(|found| found == *digest);
         if sound { Ok(file) } else { Err(BadBlob::Damaged(*digest)) }
     }
 

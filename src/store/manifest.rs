@@ -701,6 +701,7 @@ mod tests {
             hidden: &crate::action::scene::Hidden::default(),
             systems: Default::default(),
             known: None,
+            onlooker: None,
             hashed: 0,
         };
         let found = manifest.find(&mut scene, |_| Ok(()));

@@ -47,6 +47,7 @@ mod stats;
 mod stdin;
 mod takeover;
 mod tidy;
+mod tmux;
 mod trouble;
 mod why;
 mod words;

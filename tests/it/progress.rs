@@ -47,18 +47,20 @@ fn somebody_at_a_terminal_sees_a_line_that_goes() {
 fn what_took_long_last_time_has_a_bar() {
     let sandbox = waiting();
     sandbox.fifo("hold");
-    sandbox.write("in", "1");
-    // The real clock runs: the recorded duration is that of the machine, so it is made a long one.
-    let line = "exec memo -i in sh -c 'read x <in; test $x = 1 && exec sleep 1.1; exec puppet waitfifo hold'";
-    Terminal::run(&sandbox, line).end();
-    sandbox.write("in", "2");
-    let terminal = Terminal::run(&sandbox, line);
-    terminal.until(" 0 s of about 1 s  sh -c ");
-    terminal.until("memo: ");
-    // Until it has taken longer.
-    terminal.until(", last time 1 s  sh -c ");
-    go(&sandbox, "hold");
-    assert!(terminal.end().0.ends_with("\x1b[K"));
+    // Beyond what it took last time there is no bar.
+    for (took, words) in [("3600000", " s of about 1 h 00 min  sh -c "), ("0", " s, last time 0 s  sh -c ")] {
+        let call = |content: &str| {
+            sandbox.write("in", content);
+            let line = "-i in sh -c 'read x <in; test $x = 1 && exit; puppet waitfifo hold'";
+            let fault = format!("MEMO_FAULT=progress.delay=0,ran.duration={took}");
+            Terminal::run(&sandbox, format!("export {fault}; exec memo -k {took} {line}"))
+        };
+        call("1").end();
+        let terminal = call("2");
+        terminal.until(words);
+        go(&sandbox, "hold");
+        assert!(terminal.end().0.ends_with("\x1b[K"));
+    }
 }
 
 #[test]
@@ -236,4 +238,84 @@ fn a_narrow_terminal_gets_a_short_line() {
     assert!(line.len() < 30 && line.contains(" 0 s  puppet print xx"), "{line:?}");
     go(&sandbox, "go");
     terminal.end();
+}
+
+/// Of this size in bytes it is shown how far something is.
+const LARGE: u64 = 16 << 20;
+
+/// Makes a large file of zeros.
+fn large(sandbox: &Sandbox, name: &str) {
+    std::fs::File::create(sandbox.path(name)).unwrap().set_len(LARGE).unwrap();
+}
+
+/// A sandbox in which each line is drawn as soon as there is something new to say.
+fn hasty() -> Sandbox {
+    let mut sandbox = waiting();
+    sandbox.set("MEMO_FAULT", "progress.delay=0,progress.interval=0");
+    sandbox
+}
+
+#[test]
+fn the_hashing_of_a_large_input_is_shown_until_something_is_written() {
+    let sandbox = hasty();
+    large(&sandbox, "big");
+    let call = "exec memo -v -i big puppet print out";
+    // The sandbox's clock is so early that each call hashes.
+    for (verdict, line) in [("miss: never-seen", call), ("hit: ", call)] {
+        let terminal = Terminal::run(&sandbox, line);
+        terminal.until("] 16.00 MiB of 16.00 MiB, hashing big\x1b[K");
+        let shown = terminal.until("\n");
+        assert!(shown.contains(&format!("{CLEAR}memo: {verdict}")), "{shown:?}");
+        let (shown, _) = terminal.end();
+        assert!(shown.ends_with("out\n"), "{shown:?}");
+        assert!(!shown.contains("hashing"), "{shown:?}");
+    }
+    // A little smaller, and nothing is shown; nor is it to whoever does not want to see it.
+    std::fs::File::create(sandbox.path("less")).unwrap().set_len(LARGE - 1).unwrap();
+    for line in ["exec memo -i less true", "exec memo --progress never -i big puppet print out"] {
+        for _ in 0..2 {
+            let (shown, _) = Terminal::run(&sandbox, line).end();
+            assert!(!shown.contains("hashing"), "{shown:?}");
+        }
+    }
+}
+
+#[test]
+fn the_hashing_of_a_large_stdin_is_shown() {
+    let sandbox = hasty();
+    large(&sandbox, "big");
+    let terminal = Terminal::run(&sandbox, "exec memo -v wc -c <big");
+    terminal.until("] 16.00 MiB of 16.00 MiB, hashing stdin\x1b[K");
+    let shown = terminal.until("\n");
+    assert!(shown.contains(CLEAR), "{shown:?}");
+    assert!(terminal.end().0.ends_with("16777216\n"));
+}
+
+#[test]
+fn the_restoring_of_a_large_output_is_shown_before_anything_is_replayed() {
+    let sandbox = hasty();
+    let call = "exec memo -o out sh -c 'truncate -s 16M out; echo done'";
+    Terminal::run(&sandbox, call).end();
+    // There already: it is compared.
+    let terminal = Terminal::run(&sandbox, call);
+    terminal.until("] 16.00 MiB of 16.00 MiB, checking out\x1b[K");
+    assert!(terminal.until("\n").ends_with(&format!("{CLEAR}done\r\n")));
+    terminal.end();
+    std::fs::remove_file(sandbox.path("out")).unwrap();
+    let terminal = Terminal::run(&sandbox, call);
+    terminal.until("] 16.00 MiB of 16.00 MiB, checking out\x1b[K");
+    let shown = terminal.until("done\r\n");
+    assert!(shown.ends_with(&format!("{CLEAR}done\r\n")), "{shown:?}");
+    // Where blocks are shared there is nothing to copy.
+    let copied = shown.contains("] 16.00 MiB of 16.00 MiB, restoring out\x1b[K");
+    assert_eq!(copied, shown.contains("restoring"), "{shown:?}");
+    assert!(copied || sandbox.run("cp --reflink=always out copy").code == 0, "{shown:?}");
+    terminal.end();
+    assert_eq!(std::fs::metadata(sandbox.path("out")).unwrap().len(), LARGE);
+    assert!(
+        !Terminal::run(&sandbox, "exec memo --progress never -o out sh -c 'truncate -s 16M out; echo done'")
+            .end()
+            .0
+            .contains("out")
+    );
 }

@@ -32,6 +32,7 @@ use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::action::onlooker::Onlooker;
 use crate::action::output::Outputs;
 use crate::store::blobs::{BadBlob, Blobs};
 use crate::store::outcome::{Content, Output};
@@ -84,6 +85,8 @@ pub struct Place<'a> {
     pub mask: u32,
     /// The store, by device and inode: never looked into.
     pub store: Option<(u64, u64)>,
+    /// Who is told how far it is.
+    pub onlooker: Option<&'a dyn Onlooker>,
 }
 
 /// Returns the permission bits that an output gets: those of the run, or where these were what anything new

@@ -11,6 +11,7 @@ use super::swap::{Staged, Step};
 use super::{Place, Refused, mode, parent};
 use crate::action::digest::Digest;
 use crate::action::identity::{FileKind, Identity};
+use crate::action::onlooker::Telling;
 use crate::action::output::{Cover, Declared};
 use crate::fault;
 use crate::store::outcome::{Content, Output, OutputKind};
@@ -292,7 +293,14 @@ impl<'a> Plan<'a> {
             Content::Link(text) => New::Link(text.clone()),
             Content::Directory => return Err(Refused::InTheWay(output.path.clone())),
             Content::File { digest, length } => {
-                let source = Source { blobs: self.place.blobs, digest: *digest, length: *length, mode };
+                let source = Source {
+                    blobs: self.place.blobs,
+                    digest: *digest,
+                    length: *length,
+                    mode,
+                    name: &output.path,
+                    onlooker: self.place.onlooker,
+                };
                 let Ground { directory, staging, .. } = &mut self.grounds[at.ground];
                 staging.file(directory, &mut self.held, source, &mut self.unnamed).map_err(|error| {
                     match error {
@@ -315,12 +323,13 @@ impl<'a> Plan<'a> {
                 current.kind() == FileKind::Link && directory.read_link(at.name()).is_ok_and(|is| is == *text)
             }
             Content::File { digest, length } => {
+                let hash = |file| {
+                    let telling = Telling::of(self.place.onlooker, "checking", &output.path, *length);
+                    Digest::of_file_telling(&file, *length, telling)
+                };
                 current.kind() == FileKind::File
                     && current.size == *length
-                    && directory
-                        .open_file(at.name())
-                        .and_then(|file| Digest::of_file(&file, *length))
-                        .is_ok_and(|found| found == *digest)
+                    && directory.open_file(at.name()).and_then(hash).is_ok_and(|found| found == *digest)
             }
         }
     }

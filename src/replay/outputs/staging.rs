@@ -6,11 +6,13 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, Permissions};
-use std::io::{self, Seek, Write};
+use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::action::digest::Digest;
+use crate::action::onlooker::{Onlooker, Telling};
 use crate::fault;
 use crate::store::blobs::{BadBlob, Blobs};
 use crate::store::restores::{Held, STAGING};
@@ -23,6 +25,9 @@ const MOST_UNNAMED: usize = 24;
 /// Up to this size, in bytes, content is read once, and what was verified is what is written. Sharing the
 /// blocks of so little saves nothing.
 const SMALL: u64 = 64 << 10;
+
+/// How much is copied before it is told, in bytes: some 10 ms from memory to a disk's cache.
+const PART: u64 = 16 << 20;
 
 /// The staging directory of a ground, made when it is needed.
 #[derive(Debug)]
@@ -132,6 +137,17 @@ pub(super) fn copy(mut file: &File, to: &Directory, name: &OsStr) -> io::Result<
     copy.set_permissions(file.metadata()?.permissions())
 }
 
+/// Copies what is left of a file, as the kernel does it best (copy_file_range(2)), and tells how far it is.
+fn copy_telling(from: &File, to: &mut File, telling: Telling<'_>) -> io::Result<()> {
+    loop {
+        let copied = io::copy(&mut from.take(PART), to)?;
+        telling.moved(copied);
+        if copied < PART {
+            return Ok(());
+        }
+    }
+}
+
 /// Returns the directory that a directory is in, when both are on one file system.
 fn beside(ground: &Directory) -> Option<Directory> {
     let parent = ground.parent().ok()?;
@@ -185,6 +201,9 @@ pub(super) struct Source<'a> {
     pub(super) digest: Digest,
     pub(super) length: u64,
     pub(super) mode: u32,
+    /// As what it is to come back.
+    pub(super) name: &'a Path,
+    pub(super) onlooker: Option<&'a dyn Onlooker>,
 }
 
 /// Why a file cannot be staged.
@@ -201,10 +220,11 @@ impl Source<'_> {
         if self.length <= SMALL {
             to.write_all(&self.blobs.read(&self.digest, self.length)?)?;
         } else {
-            let mut blob = self.blobs.open(&self.digest, self.length)?;
+            let telling = |verb| Telling::of(self.onlooker, verb, self.name, self.length);
+            let mut blob = self.blobs.open_telling(&self.digest, self.length, telling("checking"))?;
             if reflink(&blob, to).is_err() {
                 blob.rewind()?;
-                io::copy(&mut blob, to)?;
+                copy_telling(&blob, to, telling("restoring"))?;
             }
         }
         to.set_permissions(Permissions::from_mode(self.mode))?;

@@ -48,6 +48,7 @@ impl World {
             newest_input: None,
             mask: 0o022,
             store: None,
+            onlooker: None,
         };
         then(super::stage(outputs, place)?)
     }
