@@ -267,7 +267,8 @@ fn the_hashing_of_a_large_input_is_shown_until_something_is_written() {
         let shown = terminal.until("\n");
         assert!(shown.contains(&format!("{CLEAR}memo: {verdict}")), "{shown:?}");
         let (shown, _) = terminal.end();
-        assert!(shown.ends_with("out\n"), "{shown:?}");
+        // The line of the run may come once more between the output and the end.
+        assert!(shown.contains("out\n"), "{shown:?}");
         assert!(!shown.contains("hashing"), "{shown:?}");
     }
     // A little smaller, and nothing is shown; nor is it to whoever does not want to see it.
@@ -288,7 +289,7 @@ fn the_hashing_of_a_large_stdin_is_shown() {
     terminal.until("] 16.00 MiB of 16.00 MiB, hashing stdin\x1b[K");
     let shown = terminal.until("\n");
     assert!(shown.contains(CLEAR), "{shown:?}");
-    assert!(terminal.end().0.ends_with("16777216\n"));
+    assert!(terminal.end().0.contains("16777216\n"));
 }
 
 #[test]

@@ -71,13 +71,17 @@ impl<'a> Screen<'a> {
         });
     }
 
-    /// Waits until the last line begins and ends so; returns it.
+    /// Waits until the screen is one line and below it another that begins and ends so; returns that. The line of a
+    /// run may be there before the command has written anything.
     #[track_caller]
-    fn last_line(&self, begins: &str, ends: &str) -> String {
+    fn line_below(&self, above: &str, begins: &str, ends: &str) -> String {
         let mut last = String::new();
-        eventually(&format!("{begins}...{ends}"), || {
-            last = self.lines().pop().unwrap_or_default();
-            last.starts_with(begins) && last.ends_with(ends)
+        eventually(&format!("{above}, {begins}...{ends}"), || match &self.lines()[..] {
+            [first, line] if first == above && line.starts_with(begins) && line.ends_with(ends) => {
+                last.clone_from(line);
+                true
+            }
+            _ => false,
         });
         last
     }
@@ -106,10 +110,9 @@ fn the_line_is_there_while_it_runs_and_leaves_nothing() {
         let call = format!("memo -- sh -c 'echo one; read x <go; echo two #{filling}'");
         sandbox.write("call", &call);
         screen.types("clear; . ./call");
-        let line = screen.last_line("memo: ", "...");
+        let line = screen.line_below("one", "memo: ", "...");
         // The command is cut at 60 characters, and the line is one line.
         assert!(line.contains(" s  sh -c echo one; read x <go; echo two #xxx"), "{line}");
-        assert_eq!(screen.lines()[..screen.lines().len() - 1], ["one"]);
         go(&sandbox);
         screen.shows("one\ntwo\n$");
         // A hit shows what the run has left, and no line before it.
@@ -127,7 +130,7 @@ fn ctrl_c_takes_the_line_away() {
     sandbox.write("call", "memo --no-auto puppet print one , waitfifo go");
     let Some(screen) = Screen::open(&sandbox, 80) else { return };
     screen.types("clear; . ./call");
-    screen.last_line("memo: ", "waitfifo go");
+    screen.line_below("one", "memo: ", "waitfifo go");
     screen.ask(&["send-keys", "C-c"]);
     screen.shows("one\n\n$");
 }
