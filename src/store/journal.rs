@@ -15,6 +15,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::os::unix::fs::FileExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -252,6 +253,18 @@ impl Journal {
         Ok(0)
     }
 
+    /// Returns the journal's length in bytes, and how many bytes the commits among its last records have added to
+    /// the store, counted as by [`added`](Self::added).
+    pub fn lately(&self) -> (u64, u64) {
+        const TAIL: usize = 48 * Record::LENGTH;
+        let Ok(file) = File::open(&self.path) else { return (0, 0) };
+        let Ok(length) = file.metadata().map(|metadata| metadata.len()) else { return (0, 0) };
+        let whole = length - length % Record::LENGTH as u64;
+        let mut tail = [0; TAIL];
+        let n = file.read_at(&mut tail, whole.saturating_sub(TAIL as u64)).unwrap_or(0);
+        (length, sum_of_commits(&tail[..n]))
+    }
+
     /// Returns how many bytes the commits in the journal have added to the store, counted generously;
     /// `None` for a journal of more than `most` bytes. This is an estimate: no record is verified.
     pub fn added(&self, most: u64) -> Option<u64> {
@@ -261,10 +274,7 @@ impl Journal {
         }
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).ok()?;
-        let (records, _) = bytes.as_chunks::<{ Record::LENGTH }>();
-        let commits = records.iter().filter(|record| record[4] == Event::Commit as u8);
-        let amounts = commits.map(|record| record[80..88].try_into().map_or(0, u64::from_le_bytes));
-        Some(amounts.fold(0, |sum: u64, amount| sum.saturating_add(amount).saturating_add(ROUNDED_UP)))
+        Some(sum_of_commits(&bytes))
     }
 
     /// Takes the journal for a fold, once the appends under way are done; `None` when it has no records.
@@ -333,6 +343,14 @@ impl Held {
     pub fn remove(self) -> io::Result<()> {
         std::fs::remove_file(&self.path)
     }
+}
+
+/// Returns how many bytes the commits among encoded records have added. No record is verified.
+fn sum_of_commits(bytes: &[u8]) -> u64 {
+    let (records, _) = bytes.as_chunks::<{ Record::LENGTH }>();
+    let commits = records.iter().filter(|record| record[4] == Event::Commit as u8);
+    let amounts = commits.map(|record| record[80..88].try_into().map_or(0, u64::from_le_bytes));
+    amounts.fold(0, |sum: u64, amount| sum.saturating_add(amount).saturating_add(ROUNDED_UP))
 }
 
 #[cfg(test)]

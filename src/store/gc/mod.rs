@@ -28,6 +28,7 @@ use std::time::{Duration, Instant};
 
 use super::generation::Generation;
 use super::index::Index;
+use super::journal::Record;
 use super::location::Trouble;
 use super::lock::Tried;
 use super::outcome::OutcomeId;
@@ -45,8 +46,14 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a run is held up, at most, before the next piece of work is left to another; what is begun then
 /// takes some ms more.
 const TIME: Duration = Duration::from_millis(8);
-/// A journal of this size, in bytes, is folded by the next run: six hundred records.
-const LONG: u64 = 96 << 10;
+/// A journal of this size, in bytes, is folded by the next run: a thousand records.
+const LONG: u64 = 160 << 10;
+/// Runs that added less than this part of the bound lately need not look each time.
+const SMALL_PART: u64 = 1024;
+/// Each looks when less than this part of the bound was free at the last count.
+const NEAR: u64 = 64;
+/// One run of so many looks in any case: it finds two more records than the one before.
+const LOOKS: u64 = 16;
 /// How many entries go at a time when a run removes them.
 const BATCH: u32 = 16;
 /// Of how many keys entries go at a time while `memo gc` keeps commits waiting: some 10 ms.
@@ -223,11 +230,25 @@ pub fn after_commit(store: &Store, now: Timestamp, limits: Limits, group: Option
     }
 }
 
+/// Returns whether a run that finds a journal of this length is the one of many that looks.
+fn is_one_of_many(length: u64) -> bool {
+    length / Record::LENGTH as u64 % (2 * LOOKS) < 2
+}
+
 /// Returns whether the journal is long, or what was added since the last count may be too much.
 fn is_due(store: &Store, limits: Limits) -> bool {
-    let Some(added) = store.journal.added(LONG) else { return true };
     let usage = Usage::read(store).unwrap_or(Usage { total: 0, finished: true });
-    !usage.finished || usage.total.saturating_add(added) > limits.most
+    if !usage.finished {
+        return true;
+    }
+    // To read all of a long journal at each miss would cost a tenth of it.
+    let (length, lately) = store.journal.lately();
+    let is_little = lately < limits.most / SMALL_PART && usage.total < limits.most - limits.most / NEAR;
+    if length <= LONG && is_little && !is_one_of_many(length) {
+        return false;
+    }
+    let Some(added) = store.journal.added(LONG) else { return true };
+    usage.total.saturating_add(added) > limits.most
 }
 
 /// Does what there is time for: `left` says whether a part of it is. Returns whether that was all.
