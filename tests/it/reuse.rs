@@ -418,7 +418,7 @@ $ rm f; memo -v ./bump a f d new
 memo: miss: input-gone: `f`
 a f d new #3
 $ echo 2 >f; echo x >new; memo -v ./bump a f d new
-memo: miss: input-appeared: `f`
+memo: miss: input-appeared: `new`
 a f d new #4
 $ rm new; touch d/g; memo -v ./bump a f d new
 memo: miss: tree-changed: `d`
