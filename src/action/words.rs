@@ -12,7 +12,7 @@ use super::digest::Digest;
 use super::identity::{FileKind, Identity};
 use super::observation::{Observation, State, Subject, difference};
 use super::reason::Unrecorded;
-use super::scene::{Scene, Unobservable, bytes, special};
+use super::scene::{Scene, Unobservable, special};
 use crate::sys::file::{FileSystem, character_device, is_absent};
 
 /// Up to this size, in bytes, a file named by a word is hashed before the run; a larger one counts as an
@@ -313,11 +313,6 @@ fn settle_file(
     settled.outputs.push(Automatic { path, replaced });
     settled.observations.push(observation);
     Ok(())
-}
-
-/// Returns whether a word's path is the same place as a normal one, by its text.
-pub fn is_at(path: &Path, directory: &Path, normal: &Path) -> bool {
-    bytes(&super::scene::normal(path, directory)) == bytes(normal)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Standard descriptors: what they are open on, and whether two of them are one open file.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use rustix::fs::{FileType, OFlags};
 
@@ -219,14 +219,6 @@ pub fn write_all(fd: impl AsFd, mut bytes: &[u8]) -> io::Result<()> {
 pub fn null() -> io::Result<OwnedFd> {
     let flags = OFlags::RDWR | OFlags::CLOEXEC;
     Ok(rustix::fs::open("/dev/null", flags, rustix::fs::Mode::empty())?)
-}
-
-/// Closes a standard descriptor, for a copy of the process that no longer needs it.
-pub fn close_standard(fd: RawFd) {
-    if (0..3).contains(&fd) {
-        // SAFETY: nothing of the copy uses this descriptor afterwards; the caller is about to end.
-        drop(unsafe { OwnedFd::from_raw_fd(fd) });
-    }
 }
 
 /// Puts `/dev/null` in the place of 0, 1 and 2.

@@ -3,7 +3,6 @@
 use std::ffi::{CString, c_char};
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
-use std::time::Duration;
 
 use super::disposition;
 use super::pipe::Pipe;
@@ -317,16 +316,4 @@ pub fn is_of_a_shell() -> bool {
 /// Returns the effective user id.
 pub fn user() -> u32 {
     rustix::process::geteuid().as_raw()
-}
-
-/// Returns the processor time used by the children that have been waited for.
-pub fn children_time() -> Duration {
-    // SAFETY: all zero is a valid `rusage`.
-    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
-    // SAFETY: `usage` outlives the call.
-    unsafe { libc::getrusage(libc::RUSAGE_CHILDREN, &raw mut usage) };
-    let time = |value: libc::timeval| {
-        Duration::new(value.tv_sec.cast_unsigned(), 0) + Duration::from_micros(value.tv_usec.cast_unsigned())
-    };
-    time(usage.ru_utime) + time(usage.ru_stime)
 }
