@@ -135,13 +135,7 @@ pub fn explain(
                     explanation.hit = Some(answer);
                     return Ok(explanation);
                 }
-                Err(missed) => {
-                    // Why there is nothing under its own key says more.
-                    let is_own = answers == Answers::All || call.missed == Missed::NeverSeen;
-                    if missed != Missed::NeverSeen && is_own {
-                        call.missed = missed;
-                    }
-                }
+                Err(missed) => call.note_missed(missed, answers != Answers::All),
             }
         }
         let own = asked.keys.iter().filter(|(_, answers)| *answers == Answers::All);

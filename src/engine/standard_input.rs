@@ -132,32 +132,19 @@ impl Call<'_> {
         }
         let (key, answers) = self.key_beside(stdin);
         let looked = self.look(&key, answers);
-        self.try_beside(looked, take)
+        self.try_hit(looked, true, take)
     }
 
     /// Serves a hit under a key; notes why there is none. `take` does to stdin what the run did.
     pub(super) fn try_key(&mut self, key: &ActionKey, take: impl FnOnce(u64)) -> Option<Result<Exit, Error>> {
         let looked = self.look(key, Answers::All);
-        self.try_hit(looked, take)
-    }
-
-    fn try_beside(
-        &mut self,
-        looked: Result<super::hit::Hit, Missed>,
-        take: impl FnOnce(u64),
-    ) -> Option<Result<Exit, Error>> {
-        let own = self.missed.clone();
-        let answer = self.try_hit(looked, take);
-        // Why there is nothing under its own key says more.
-        if own != Missed::NeverSeen {
-            self.missed = own;
-        }
-        answer
+        self.try_hit(looked, false, take)
     }
 
     fn try_hit(
         &mut self,
         looked: Result<super::hit::Hit, Missed>,
+        is_beside: bool,
         take: impl FnOnce(u64),
     ) -> Option<Result<Exit, Error>> {
         let served = looked.and_then(|hit| {
@@ -167,12 +154,17 @@ impl Call<'_> {
         match served {
             Ok(exit) => Some(exit),
             Err(missed) => {
-                // "Nothing under this key" says less than what is wrong under another.
-                if missed != Missed::NeverSeen || self.missed == Missed::NeverSeen {
-                    self.missed = missed;
-                }
+                self.note_missed(missed, is_beside);
                 None
             }
+        }
+    }
+
+    /// Notes why a lookup missed, unless what was noted before says more: that nothing is under this key says less
+    /// than what is wrong under another, and why there is nothing beside the call's own key less than why under it.
+    pub(super) fn note_missed(&mut self, missed: Missed, is_beside: bool) {
+        if self.missed == Missed::NeverSeen || (missed != Missed::NeverSeen && !is_beside) {
+            self.missed = missed;
         }
     }
 
@@ -257,7 +249,7 @@ impl Call<'_> {
         if !known.entries.is_empty() {
             // Recorded without a byte taken: whatever stdin has, it stays there.
             let looked = self.look_in(known, Answers::All);
-            if let Some(exit) = self.try_hit(looked, |_| {}) {
+            if let Some(exit) = self.try_hit(looked, false, |_| {}) {
                 return Looked::Hit(exit);
             }
         }
@@ -267,7 +259,7 @@ impl Call<'_> {
             (reads_all, in_bulk) = (known.stdin.reads_all, known.stdin.in_bulk);
             if !known.entries.is_empty() {
                 let looked = self.look_in(known, answers);
-                if let Some(exit) = self.try_beside(looked, |_| {}) {
+                if let Some(exit) = self.try_hit(looked, true, |_| {}) {
                     return Looked::Hit(exit);
                 }
             }
