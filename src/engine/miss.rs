@@ -58,12 +58,14 @@ impl Call<'_> {
             return self.give_up(given, Unrecorded::ReadOnly);
         }
         let user = crate::sys::process::user();
-        if let Err(trouble) = self.store.prepare(user) {
-            self.ui.warning(format_args!("running without the store: {trouble}"), Some(&trouble.hint()));
-            return self.give_up(given, Unrecorded::Store(trouble.to_string()));
-        }
+        let generation = match self.store.prepare(user) {
+            Ok(generation) => generation,
+            Err(trouble) => {
+                self.ui.warning(format_args!("running without the store: {trouble}"), Some(&trouble.hint()));
+                return self.give_up(given, Unrecorded::Store(trouble.to_string()));
+            }
+        };
         self.hidden.store = self.store.id();
-        let generation = self.store.generation();
         let lease = match given.key.map(|key| self.turn(&key, &given)) {
             None | Some(Turn::Unlocked) => None,
             Some(Turn::Run(lease)) => Some(lease),

@@ -211,27 +211,34 @@ impl Store {
         self.id
     }
 
-    /// Makes everything that is needed for writing.
+    /// Makes everything that is needed for writing. Returns the [generation](Self::generation).
     ///
     /// # Errors
     /// [`Trouble`] when the system will not, and when a newer memo made the store.
-    pub fn prepare(&mut self, user: u32) -> Result<(), Trouble> {
+    pub fn prepare(&mut self, user: u32) -> Result<u64, Trouble> {
         if self.id.is_none() {
             location::make(&self.path)?;
         }
-        match self.format()? {
+        let whole = match self.format()? {
             Some(found) if found > FORMAT => {
                 return Err(Trouble::Newer { path: self.path.clone(), found, known: FORMAT });
             }
-            Some(_) if self.is_whole() => {}
-            _ => self.complete()?,
-        }
+            Some(_) => self.whole(),
+            None => None,
+        };
+        let generation = match whole {
+            Some(generation) => generation,
+            None => {
+                self.complete()?;
+                self.generation()
+            }
+        };
         if self.id.is_none()
             && let Found::Sound(id) = location::check(&self.path, user)?
         {
             self.id = Some(id);
         }
-        Ok(())
+        Ok(generation)
     }
 
     /// Returns the number in `FORMAT`; `None` for a store that is still to be made.
@@ -242,11 +249,10 @@ impl Store {
         format(&self.path)
     }
 
-    /// Returns whether all is there that a run needs.
-    fn is_whole(&self) -> bool {
-        DIRECTORIES.iter().all(|name| self.path.join(name).is_dir())
-            && self.read_generation().is_some()
-            && self.has_secret()
+    /// Returns the generation when all is there that a run needs.
+    fn whole(&self) -> Option<u64> {
+        let has_all = DIRECTORIES.iter().all(|name| self.path.join(name).is_dir()) && self.has_secret();
+        has_all.then(|| self.read_generation())?
     }
 
     /// Makes what is not there, or not what it should be.
