@@ -25,6 +25,7 @@ use super::outcome::OutcomeId;
 use crate::action::identity::Timestamp;
 use crate::action::key::ActionKey;
 use crate::fault;
+use crate::store::listing::list;
 use crate::sys::file::is_absent;
 
 /// Removes everything that was recorded; returns how much went.
@@ -118,13 +119,7 @@ fn empty_tree(directory: &Path) -> Result<(), Trouble> {
 
 /// Removes the files of a directory but for its lock. A directory in it is none of ours.
 fn empty(directory: &Path) -> Result<(), Trouble> {
-    let trouble = |error| Trouble::io("list", directory, error);
-    let files = match std::fs::read_dir(directory) {
-        Err(error) if is_absent(&error) => return Ok(()),
-        files => files.map_err(trouble)?,
-    };
-    for file in files {
-        let file = file.map_err(trouble)?;
+    for file in list(directory)? {
         let is_directory = file.file_type().is_ok_and(|kind| kind.is_dir());
         if file.file_name() != ".lock" && !is_directory {
             remove(&file.path())?;

@@ -30,6 +30,7 @@ pub mod holder;
 pub mod index;
 pub mod journal;
 pub mod lease;
+mod listing;
 pub mod location;
 pub mod lock;
 pub mod manifest;

@@ -11,6 +11,7 @@ use crate::action::identity::Timestamp;
 use crate::action::key::ActionKey;
 use crate::store::index::Index;
 use crate::store::journal::{self, Record};
+use crate::store::listing::list;
 use crate::store::location::Trouble;
 use crate::store::manifest::{Entry, Manifest};
 use crate::store::outcome::{Outcome, OutcomeId};
@@ -270,15 +271,9 @@ fn digest(name: &str) -> Option<Digest> {
 
 /// Returns the names in a directory, in order; none where there is no directory.
 fn names(directory: &Path) -> Result<Vec<String>, Trouble> {
-    let trouble = |error| Trouble::io("list", directory, error);
-    let listing = match std::fs::read_dir(directory) {
-        Err(error) if is_absent(&error) => return Ok(Vec::new()),
-        listing => listing.map_err(trouble)?,
-    };
-    let mut names = Vec::new();
-    for file in listing {
-        names.push(file.map_err(trouble)?.file_name().to_string_lossy().into_owned());
-    }
+    let files = list(directory)?;
+    let mut names: Vec<_> =
+        files.iter().map(|file| file.file_name().to_string_lossy().into_owned()).collect();
     names.sort();
     Ok(names)
 }

@@ -9,11 +9,11 @@ use crate::action::identity::{Identity, Timestamp};
 use crate::action::key::ActionKey;
 use crate::store::index::Index;
 use crate::store::lease::Lease;
+use crate::store::listing::list;
 use crate::store::location::Trouble;
 use crate::store::restores::Restores;
 use crate::store::temporary::maker;
 use crate::store::{Store, blocks_on_disk, clear};
-use crate::sys::file::is_absent;
 use crate::sys::process;
 
 /// How long a file without an entry is kept: whoever made it may be about to record what needs it.
@@ -154,14 +154,8 @@ fn leftover(file: &DirEntry, metadata: &Metadata) -> Leftover {
 
 /// Returns the regular files of a directory.
 fn files(directory: &Path) -> Result<Vec<(DirEntry, Metadata)>, Trouble> {
-    let trouble = |error| Trouble::io("list", directory, error);
-    let listing = match std::fs::read_dir(directory) {
-        Err(error) if is_absent(&error) => return Ok(Vec::new()),
-        listing => listing.map_err(trouble)?,
-    };
     let mut files = Vec::new();
-    for file in listing {
-        let file = file.map_err(trouble)?;
+    for file in list(directory)? {
         // One that went meanwhile is none.
         if let Ok(metadata) = file.metadata()
             && metadata.is_file()

@@ -15,6 +15,7 @@ use crate::action::digest::Digest;
 use crate::action::identity::{Identity, Timestamp};
 use crate::action::key::ActionKey;
 use crate::store::Store;
+use crate::store::listing::list;
 use crate::store::location::Trouble;
 use crate::sys::file::{FileSystem, file_system, is_absent};
 
@@ -128,18 +129,9 @@ fn known(connection: &Connection) -> Result<Known, Fault> {
 
 /// Returns the digests that files in a shard are named by.
 fn names(path: &Path, number: u8) -> Result<HashSet<Digest>, Fault> {
-    let listing = match std::fs::read_dir(path) {
-        Ok(listing) => listing,
-        Err(error) if is_absent(&error) => return Ok(HashSet::new()),
-        Err(error) => return Err(Trouble::io("list", path, error).into()),
-    };
-    let mut names = HashSet::new();
-    for file in listing {
-        let name = file.map_err(|error| Trouble::io("list", path, error))?.file_name();
-        let digest = name.to_str().and_then(Digest::from_hex);
-        names.extend(digest.filter(|digest| digest.as_bytes()[0] == number));
-    }
-    Ok(names)
+    let names = list(path)?.into_iter().map(|file| file.file_name());
+    let digests = names.filter_map(|name| name.to_str().and_then(Digest::from_hex));
+    Ok(digests.filter(|digest| digest.as_bytes()[0] == number).collect())
 }
 
 fn manifests(
