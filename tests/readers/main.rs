@@ -335,7 +335,8 @@ fn leases() {
     let holder = Holder::me().encode();
     mutated(&[holder], mutations(), |bytes| {
         if let Ok(holder) = check("a holder", &bytes, || Holder::decode(&bytes)) {
-            assert_eq!(holder.encode().len(), bytes.len());
+            // A number can be spelled in more bytes than it needs.
+            assert_eq!(Holder::decode(&holder.encode()), Ok(holder));
         }
     });
     mutated(&[Verdict::Status(3).encode(&Digest::of(b"x")).to_vec()], mutations(), |bytes| {
