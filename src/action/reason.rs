@@ -7,6 +7,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::depfile::NoDepfile;
+use super::observation::{Difference, Subject};
 
 /// Why a lookup missed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,6 +97,18 @@ fn name_of(number: u8, names: &[&'static str]) -> Option<&'static str> {
 }
 
 impl Missed {
+    /// Returns what it means to a lookup that a subject is not as it was.
+    pub fn of(subject: &Subject, difference: Difference) -> Self {
+        let path = subject.path().to_owned();
+        match (subject, difference) {
+            (Subject::Program(_) | Subject::Command(_) | Subject::Stamp(_), _) => Self::Program(path),
+            (_, Difference::Appeared) => Self::InputAppeared(path),
+            (_, Difference::Gone) => Self::InputGone(path),
+            (Subject::Tree(_) | Subject::Listing(_), Difference::Changed) => Self::TreeChanged(path),
+            (_, Difference::Changed) => Self::InputChanged(path),
+        }
+    }
+
     /// Returns the name of the reason.
     pub fn name(&self) -> &'static str {
         match self {

@@ -10,18 +10,17 @@
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::codec::{Malformed, Reader, Writer};
+use super::observed::{read_state, read_subject, write_state, write_subject};
 use super::outcome::{Content, Outcome, OutcomeId, OutputKind};
 use super::refresh::Failure;
 use crate::action::digest::Digest;
 use crate::action::identity::{Identity, Timestamp};
 use crate::action::key::ActionKey;
-use crate::action::listing::Listing;
-use crate::action::observation::{Difference, MOST_IDENTITIES, Observation, Present, State, Subject};
+use crate::action::observation::{MOST_IDENTITIES, Observation, Present, State, Subject};
 use crate::action::reason::Missed;
 use crate::action::scene::Scene;
 
@@ -134,7 +133,7 @@ impl Manifest {
                 let (subject, present) = subject;
                 present.recall(subject, states);
                 let difference = present.difference(subject, states.get(state as usize)?, scene)?;
-                Some(reason(subject, difference))
+                Some(Missed::of(subject, difference))
             });
             match first.map_or_else(|| accepts(entry), Err) {
                 Ok(()) => {
@@ -172,7 +171,7 @@ impl Manifest {
                 };
                 present.recall(about, states);
                 if let Some(difference) = present.difference(about, state, scene) {
-                    differs.push(Differs { subject: about, state, reason: reason(about, difference) });
+                    differs.push(Differs { subject: about, state, reason: Missed::of(about, difference) });
                 }
             }
             let rank =
@@ -482,17 +481,6 @@ pub struct Changed {
     pub gone: Vec<OutcomeId>,
 }
 
-fn reason(subject: &Subject, difference: Difference) -> Missed {
-    let path = subject.path().to_owned();
-    match (subject, difference) {
-        (Subject::Program(_) | Subject::Command(_) | Subject::Stamp(_), _) => Missed::Program(path),
-        (_, Difference::Appeared) => Missed::InputAppeared(path),
-        (_, Difference::Gone) => Missed::InputGone(path),
-        (Subject::Tree(_) | Subject::Listing(_), Difference::Changed) => Missed::TreeChanged(path),
-        (_, Difference::Changed) => Missed::InputChanged(path),
-    }
-}
-
 /// Takes over what a newer state remembers of stat.
 fn merge_memory(known: &mut State, newer: State) {
     match (known, newer) {
@@ -508,119 +496,6 @@ fn merge_memory(known: &mut State, newer: State) {
         }
         _ => {}
     }
-}
-
-fn write_place(w: &mut Writer, path: &Path, root: Option<&Path>) {
-    match root.and_then(|root| path.strip_prefix(root).ok()) {
-        Some(below) => w.byte(1).path(below),
-        None => w.byte(0).path(path),
-    };
-}
-
-fn read_place(r: &mut Reader<'_>, root: Option<&Path>) -> Result<PathBuf, Malformed> {
-    match (r.byte()?, root) {
-        (0, _) => r.path(),
-        (1, Some(root)) => Ok(root.join(r.path()?)),
-        // Whoever only looks the manifest over has no root; the path is then shown as it is kept.
-        (1, None) => r.path(),
-        _ => Err(Malformed),
-    }
-}
-
-fn write_subject(w: &mut Writer, subject: &Subject, root: Option<&Path>) {
-    let kind = match subject {
-        Subject::File(_) => 0,
-        Subject::Input(_) => 1,
-        Subject::Program(_) => 2,
-        Subject::Absent(_) => 3,
-        Subject::Link(_) => 4,
-        Subject::Listing(_) => 5,
-        Subject::Tree(_) => 6,
-        Subject::Command(_) => 7,
-        Subject::Stamp(_) => 8,
-    };
-    w.byte(kind);
-    match subject {
-        Subject::Command(name) => _ = w.bytes(name.as_bytes()),
-        Subject::Listing(Listing { root: place, pattern, excluded }) => {
-            write_place(w, place, root);
-            match pattern {
-                None => w.byte(0),
-                Some(pattern) => w.byte(1).bytes(pattern),
-            };
-            w.number(excluded.len() as u64);
-            for pattern in excluded {
-                w.bytes(pattern);
-            }
-        }
-        other => write_place(w, other.path(), root),
-    }
-}
-
-fn read_subject(r: &mut Reader<'_>, root: Option<&Path>) -> Result<Subject, Malformed> {
-    Ok(match r.byte()? {
-        0 => Subject::File(read_place(r, root)?),
-        1 => Subject::Input(read_place(r, root)?),
-        2 => Subject::Program(read_place(r, root)?),
-        3 => Subject::Absent(read_place(r, root)?),
-        4 => Subject::Link(read_place(r, root)?),
-        5 => Subject::Listing(Listing {
-            root: read_place(r, root)?,
-            pattern: match r.byte()? {
-                0 => None,
-                1 => Some(r.bytes()?.to_vec()),
-                _ => return Err(Malformed),
-            },
-            excluded: r.list(|r| Ok(r.bytes()?.to_vec()))?,
-        }),
-        6 => Subject::Tree(read_place(r, root)?),
-        7 => Subject::Command(std::ffi::OsString::from_vec(r.bytes()?.to_vec())),
-        8 => Subject::Stamp(read_place(r, root)?),
-        _ => return Err(Malformed),
-    })
-}
-
-fn write_state(w: &mut Writer, state: &State, root: Option<&Path>) {
-    match state {
-        State::Content { digest, bits, identities } => {
-            w.byte(0).digest(digest).number((*bits).into()).number(identities.len() as u64);
-            for identity in identities {
-                w.identity(identity);
-            }
-        }
-        State::Absent => _ = w.byte(1),
-        State::Link(text) => _ = w.byte(2).bytes(text),
-        State::Listing { digest, folders } => {
-            w.byte(3).digest(digest).number(folders.len() as u64);
-            for (path, identity) in folders {
-                w.path(path).identity(identity);
-            }
-        }
-        State::Tree { digest, young } => {
-            w.byte(4).digest(digest).number(young.len() as u64);
-            for (path, digest) in young {
-                w.path(path).digest(digest);
-            }
-        }
-        State::Command(path) => {
-            w.byte(5);
-            write_place(w, path, root);
-        }
-        State::Stamp(identity) => _ = w.byte(6).identity(identity),
-    }
-}
-
-fn read_state(r: &mut Reader<'_>, root: Option<&Path>) -> Result<State, Malformed> {
-    Ok(match r.byte()? {
-        0 => State::Content { digest: r.digest()?, bits: r.small()?, identities: r.list(Reader::identity)? },
-        1 => State::Absent,
-        2 => State::Link(r.bytes()?.to_vec()),
-        3 => State::Listing { digest: r.digest()?, folders: r.list(|r| Ok((r.path()?, r.identity()?)))? },
-        4 => State::Tree { digest: r.digest()?, young: r.list(|r| Ok((r.path()?, r.digest()?)))? },
-        5 => State::Command(read_place(r, root)?),
-        6 => State::Stamp(r.identity()?),
-        _ => return Err(Malformed),
-    })
 }
 
 fn read_entry(r: &mut Reader<'_>) -> Result<Entry, Malformed> {
@@ -644,6 +519,7 @@ fn read_entry(r: &mut Reader<'_>) -> Result<Entry, Malformed> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::action::listing::Listing;
     use crate::store::outcome::tests::example;
 
     fn content(path: &str, text: &str) -> Observation {

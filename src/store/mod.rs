@@ -34,6 +34,7 @@ mod listing;
 pub mod location;
 pub mod lock;
 pub mod manifest;
+pub mod observed;
 pub mod outcome;
 pub mod parts;
 pub mod refresh;
