@@ -217,6 +217,7 @@ fn make(typed: Typed<'_>, gives: &Gives, config: &Config, around: &Surroundings)
         root,
         program: (!args.no_exe && gives.no_exe != Some(true)).then(|| program.to_owned()),
         texts: all(&gives.key, &args.key).iter().map(text).collect(),
+        singletons: Vec::new(),
         key_commands: if off { Vec::new() } else { key_commands(&key_cmd, &around.environment)? },
         inputs: Inputs::parse(&all(&gives.input, &args.input)),
         outputs: outputs(&typed_outputs, around.place.directory.as_deref())?,
