@@ -161,6 +161,7 @@ pub fn with_request<T>(
         inherited: &around.inherited,
         now: &|| around.clock.now(),
         stamp: &|| around.clock.stamp(),
+        lasting: &|| Ok(()),
         held: around.environment.get(engine::HELD),
     };
     let store = config
