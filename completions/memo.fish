@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_memo_global_optspecs
-    string join \n i/input= e/env= k/key= key-cmd= stdin= n no-cwd root= no-auto no-exe o/output= strict depfile= cache-exit= g/group= ttl= stale= check= refresh only-cached max-entries= max-size= progress= pty= v/verbose q/quiet h/help V/version
+    string join \n i/input= e/env= k/key= key-cmd= dep-singleton= stdin= n no-cwd root= no-auto no-exe o/output= strict depfile= cache-exit= g/group= ttl= stale= check= refresh only-cached max-entries= max-size= progress= pty= v/verbose q/quiet h/help V/version
 end
 
 function __fish_memo_needs_command
@@ -28,6 +28,7 @@ complete -c memo -n "__fish_memo_needs_command" -s i -l input -d 'Hash this file
 complete -c memo -n "__fish_memo_needs_command" -s e -l env -d 'Hash this environment variable too' -r -f
 complete -c memo -n "__fish_memo_needs_command" -s k -l key -d 'Hash this text too' -r -f
 complete -c memo -n "__fish_memo_needs_command" -l key-cmd -d 'Hash what this shell command prints' -r -f
+complete -c memo -n "__fish_memo_needs_command" -l dep-singleton -d 'Hash which process the singleton NAME is: the result is kept as long as that lives' -r -f
 complete -c memo -n "__fish_memo_needs_command" -l stdin -d 'Hash stdin, or give the command none' -r -f -a "auto\t'Hash it'
 none\t'Give none'"
 complete -c memo -n "__fish_memo_needs_command" -l root -d 'Share results between checkouts: paths below DIR are kept relative to it' -r -f -a "(__fish_complete_directories)"
@@ -71,6 +72,7 @@ complete -c memo -n "__fish_memo_using_subcommand run" -s i -l input -d 'Hash th
 complete -c memo -n "__fish_memo_using_subcommand run" -s e -l env -d 'Hash this environment variable too' -r -f
 complete -c memo -n "__fish_memo_using_subcommand run" -s k -l key -d 'Hash this text too' -r -f
 complete -c memo -n "__fish_memo_using_subcommand run" -l key-cmd -d 'Hash what this shell command prints' -r -f
+complete -c memo -n "__fish_memo_using_subcommand run" -l dep-singleton -d 'Hash which process the singleton NAME is: the result is kept as long as that lives' -r -f
 complete -c memo -n "__fish_memo_using_subcommand run" -l stdin -d 'Hash stdin, or give the command none' -r -f -a "auto\t'Hash it'
 none\t'Give none'"
 complete -c memo -n "__fish_memo_using_subcommand run" -l root -d 'Share results between checkouts: paths below DIR are kept relative to it' -r -f -a "(__fish_complete_directories)"
@@ -132,6 +134,7 @@ complete -c memo -n "__fish_memo_using_subcommand why" -s i -l input -d 'Hash th
 complete -c memo -n "__fish_memo_using_subcommand why" -s e -l env -d 'Hash this environment variable too' -r -f
 complete -c memo -n "__fish_memo_using_subcommand why" -s k -l key -d 'Hash this text too' -r -f
 complete -c memo -n "__fish_memo_using_subcommand why" -l key-cmd -d 'Hash what this shell command prints' -r -f
+complete -c memo -n "__fish_memo_using_subcommand why" -l dep-singleton -d 'Hash which process the singleton NAME is: the result is kept as long as that lives' -r -f
 complete -c memo -n "__fish_memo_using_subcommand why" -l stdin -d 'Hash stdin, or give the command none' -r -f -a "auto\t'Hash it'
 none\t'Give none'"
 complete -c memo -n "__fish_memo_using_subcommand why" -l root -d 'Share results between checkouts: paths below DIR are kept relative to it' -r -f -a "(__fish_complete_directories)"

@@ -9,6 +9,7 @@ use super::canon::Canon;
 use super::digest::Digest;
 use super::environment::Chosen;
 use super::input::Inputs;
+use super::instance::InstanceId;
 use super::name::Name;
 use super::output::Outputs;
 
@@ -123,6 +124,8 @@ pub struct Action {
     pub texts: Vec<(Option<Name>, OsString)>,
     /// What `--key-cmd` printed. In the key.
     pub key_commands: Vec<(Name, Digest)>,
+    /// `--dep-singleton`: each with the instance that ran under this name at the start. In the key.
+    pub singletons: Vec<(String, InstanceId)>,
     /// `-i`. As typed in the key, unless the name begins with `_`; content in the manifest.
     pub inputs: Inputs,
     /// `-o`. As typed in the key: an outcome without the output cannot answer.
@@ -181,12 +184,19 @@ impl Action {
         canon.tag("depfile").optional(self.depfile.as_deref().map(path));
         canon.tag("auto").number(u64::from(self.auto));
         canon.tag("closed").number(u64::from(self.closed[0]) | u64::from(self.closed[1]) << 1);
-        // Written only where there is one, so that no other key changed when it came.
+        // This and what follows are written only where there is one, so that no other key changed when it came.
         if let Some(terminal) = &self.terminal {
             canon.tag("terminal").number(terminal.columns.into()).number(terminal.rows.into());
             canon.number(terminal.variables.len() as u64);
             for (name, value) in &terminal.variables {
                 canon.bytes(name.as_bytes()).optional(value.as_ref().map(|value| value.as_bytes()));
+            }
+        }
+        let singletons = self.effective_singletons();
+        if !singletons.is_empty() {
+            canon.tag("singletons").number(singletons.len() as u64);
+            for (name, instance) in singletons {
+                canon.bytes(name.as_bytes()).bytes(instance.as_bytes());
             }
         }
         Keys { canon, streams: self.streams }
@@ -204,6 +214,14 @@ impl Action {
     /// Returns the assignments the command gets: of a repeated name the last.
     pub fn effective_assignments(&self) -> Vec<(Name, OsString)> {
         effective(&self.assignments)
+    }
+
+    /// Returns the singletons in the order of their names, each once.
+    pub fn effective_singletons(&self) -> Vec<&(String, InstanceId)> {
+        let mut singletons: Vec<_> = self.singletons.iter().collect();
+        singletons.sort();
+        singletons.dedup();
+        singletons
     }
 
     /// Returns a path relative to the root when it lies below it.
@@ -296,6 +314,7 @@ mod tests {
             environment: vec![("LANG".into(), Some("C".into())), ("TZ".into(), None)],
             texts: vec![(None, "t".into()), (Name::new("n"), "u".into()), (Name::new("_n"), "v".into())],
             key_commands: vec![(Name::new("c").unwrap(), Digest::of(b"out"))],
+            singletons: Vec::new(),
             inputs: Inputs::parse(&["b".into(), "./a".into(), "!*.o".into(), "_i=c".into()]),
             outputs: Outputs::parse(["y", "x"].map(std::ffi::OsStr::new)),
             depfile: Some("d".into()),
@@ -342,6 +361,28 @@ mod tests {
             assert!(!keys[..number].contains(key), "{number}");
         }
         assert_eq!(keys[1].to_string(), "d103c78521da0f242bf2d2ec289618daf2da2a2daf6df06f561b16e76d73b76e");
+    }
+
+    #[test]
+    fn each_instance_of_a_singleton_has_a_key_of_its_own() {
+        let with = |singletons: &[(&str, u8)]| {
+            let of = |(name, byte): &(&str, u8)| ((*name).to_owned(), InstanceId::from_bytes([*byte; 16]));
+            key(&Action { singletons: singletons.iter().map(of).collect(), ..action() })
+        };
+        let keys = [
+            with(&[]),
+            with(&[("m", 1)]),
+            with(&[("m", 2)]),
+            with(&[("n", 1)]),
+            with(&[("m", 1), ("n", 2)]),
+            with(&[("m", 2), ("n", 1)]),
+        ];
+        for (number, key) in keys.iter().enumerate() {
+            assert!(!keys[..number].contains(key), "{number}");
+        }
+        assert_eq!(keys[0], key(&action()));
+        assert_eq!(keys[4], with(&[("n", 2), ("m", 1), ("n", 2)]), "neither order nor repetition counts");
+        assert_eq!(keys[4].to_string(), "da049f7938e9f79d56d0cfdfa2e7606399c1d0a097e2c723ecdfdd643a1956fe");
     }
 
     #[test]
@@ -415,6 +456,10 @@ mod tests {
                 environment: self.some(1, |g| (g.text(), g.pick(&[None, Some("".into()), Some("a".into())]))),
                 texts: self.some(2, |g| (g.pick(&[None, Name::new("a"), Name::new("_a")]), g.text())),
                 key_commands: self.some(1, |g| (g.name(), Digest::of(g.text().as_bytes()))),
+                singletons: self.some(2, |g| {
+                    let instance = InstanceId::from_bytes(g.pick(&[[0; 16], [1; 16]]));
+                    (g.pick(&["", "a", "aa"]).to_owned(), instance)
+                }),
                 inputs: Inputs::parse(
                     &self.some(2, |g| g.pick(&["a", "./a", "b", "n=a", "_n=a", "!a", "a/"]).into()),
                 ),
@@ -452,12 +497,13 @@ mod tests {
         let inputs: BTreeSet<Vec<u8>> = action.inputs.key_texts().into_iter().collect();
         let outputs: BTreeSet<PathBuf> =
             action.outputs.iter().map(|declared| declared.place.clone()).collect();
+        let singletons: BTreeSet<_> = action.singletons.iter().cloned().collect();
         let rooted = action.directory.is_some() && action.root.is_some();
         let program = action.program.as_deref().map(|program| action.below_root(program).to_owned());
         (
             (action.words.clone(), assignments, action.directory.clone(), rooted, program),
             (action.environment.clone(), texts, key_commands, inputs, outputs),
-            (action.auto, action.streams, action.closed, action.depfile.clone()),
+            (action.auto, action.streams, action.closed, action.depfile.clone(), singletons),
         )
     }
 
@@ -471,7 +517,7 @@ mod tests {
             let mut b = a.clone();
             for _ in 0..generator.below(3) {
                 let other = generator.action();
-                match generator.below(21) {
+                match generator.below(22) {
                     // Texts that run into each other are found less often than flags that are forgotten.
                     0..=3 => b.words = other.words,
                     4..=6 => b.assignments = other.assignments,
@@ -486,6 +532,7 @@ mod tests {
                     17 => b.auto = other.auto,
                     18 => b.streams = other.streams,
                     19 => b.depfile = other.depfile,
+                    20 => b.singletons = other.singletons,
                     _ => b.closed = other.closed,
                 }
             }

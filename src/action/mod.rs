@@ -12,6 +12,7 @@
 //! | `-i`, `-o`, `--depfile`, `--no-auto` as typed | ActionKey | `-i _NAME=` |
 //! | chosen environment variables | ActionKey | `_NAME`, `!GLOB` |
 //! | `-k`, `--key-cmd` | ActionKey | `_NAME=` |
+//! | instances of the singletons of `--dep-singleton` | ActionKey | |
 //! | stdin | ActionKey | `-n` |
 //! | one open file for stdout and stderr | ActionKey | |
 //! | the program's path | ActionKey | `--no-exe` |
@@ -30,6 +31,7 @@ pub mod digest;
 pub mod environment;
 pub mod identity;
 pub mod input;
+pub mod instance;
 pub mod key;
 pub mod known;
 pub mod late_input;

@@ -87,7 +87,7 @@ pub enum PartKind {
     KeyText = 5,
     /// What `--key-cmd` printed.
     KeyCommand = 6,
-    /// The instance of a singleton.
+    /// The instance of a singleton of `--dep-singleton`.
     Singleton = 7,
     /// Standard input.
     Stdin = 8,
@@ -243,6 +243,9 @@ impl Action {
                 canon.list(group.iter().map(|(_, digest)| digest.as_bytes().as_slice()));
             });
         }
+        for (name, instance) in self.effective_singletons() {
+            parts.open(PartKind::Singleton, name.as_bytes(), instance.to_string().as_bytes());
+        }
         if let Some(stdin) = stdin {
             parts.stdin(stdin);
         }
@@ -345,6 +348,7 @@ impl Parts<'_> {
 mod tests {
     use super::*;
     use crate::action::input::Inputs;
+    use crate::action::instance::InstanceId;
     use crate::action::key::Directory;
     use crate::action::name::split_named;
     use crate::action::output::Outputs;
@@ -362,6 +366,7 @@ mod tests {
             environment: vec![("LANG".into(), Some("v-three".into())), ("TZ".into(), None)],
             texts: vec![(None, "v-four".into()), (Name::new("n"), "v-five".into())],
             key_commands: vec![(Name::new("c").unwrap(), Digest::of(b"v-six"))],
+            singletons: vec![("m".into(), InstanceId::from_bytes([1; 16]))],
             inputs: Inputs::parse(&["b".into()]),
             outputs: Outputs::parse([std::ffi::OsStr::new("y")]),
             depfile: None,
@@ -431,6 +436,9 @@ mod tests {
             ("key-text/", with(&|a| a.texts.push((None, "x".into())))),
             ("key-text/n", with(&|a| a.texts[1].1 = "x".into())),
             ("key-cmd/c", with(&|a| a.key_commands[0].1 = Digest::of(b"x"))),
+            ("singleton/m", with(&|a| a.singletons[0].1 = InstanceId::from_bytes([2; 16]))),
+            ("singleton/m", with(&|a| a.singletons.clear())),
+            ("singleton/n", with(&|a| a.singletons.push(("n".into(), InstanceId::from_bytes([1; 16]))))),
             ("streams/", with(&|a| a.streams = Streams::Merged)),
             ("streams/stderr", with(&|a| a.closed[1] = true)),
             ("program/", with(&|a| a.program = Some("/bin/cc".into()))),

@@ -64,7 +64,7 @@ const MISSED: [&str; 15] = [
 ];
 
 /// What [`Unrecorded::number`] counts through, from 1.
-const UNRECORDED: [&str; 21] = [
+const UNRECORDED: [&str; 22] = [
     "exit-status",
     "signal",
     "input-changed-meanwhile",
@@ -86,6 +86,7 @@ const UNRECORDED: [&str; 21] = [
     "output-special",
     "undeclared-output",
     "depfile",
+    "singleton",
 ];
 
 fn name_of(number: u8, names: &[&'static str]) -> Option<&'static str> {
@@ -254,6 +255,8 @@ pub enum Unrecorded {
     Unkeyed(String),
     /// The command, by its program's name, is a build driver, and nothing says what it depends on.
     BuildDriver(String),
+    /// A singleton in the key ended, or became another process, while the command ran.
+    Singleton(String),
 }
 
 /// What is wrong with a depfile.
@@ -308,6 +311,7 @@ impl Unrecorded {
             Self::TooLarge => "too-large",
             Self::Unkeyed(_) => "unkeyed",
             Self::BuildDriver(_) => "build-driver",
+            Self::Singleton(_) => "singleton",
         }
     }
 
@@ -335,6 +339,7 @@ impl Unrecorded {
             Self::OutputSpecial(..) => 19,
             Self::UndeclaredOutput(_) => 20,
             Self::Depfile(..) => 21,
+            Self::Singleton(_) => 22,
         }
     }
 
@@ -386,7 +391,7 @@ impl Unrecorded {
             | Self::OutputIsInput(path)
             | Self::Depfile(path, _) => Some(path.display().to_string()),
             Self::Store(why) | Self::Unkeyed(why) => Some(why.clone()),
-            Self::BuildDriver(program) => Some(program.clone()),
+            Self::BuildDriver(name) | Self::Singleton(name) => Some(name.clone()),
             Self::Stdin(why) => Some((*why).to_owned()),
             _ => None,
         }
@@ -456,6 +461,7 @@ mod tests {
             Unrecorded::OutputSpecial(path(), ""),
             Unrecorded::UndeclaredOutput(path()),
             Unrecorded::Depfile(path(), Unwritten::NotWritten),
+            Unrecorded::Singleton(String::new()),
         ];
         assert!(unrecorded.iter().map(Unrecorded::number).eq(1..=UNRECORDED.len() as u8));
         assert!(unrecorded.iter().all(|why| Unrecorded::name_of(why.number()) == Some(why.name())));

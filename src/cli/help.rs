@@ -17,7 +17,7 @@ pub struct HelpArgs {
 }
 
 /// The parts of the key, in plain words, and what leaves each out. The README has the same table.
-pub const KEY: [(&str, &str); 12] = [
+pub const KEY: [(&str, &str); 13] = [
     ("the words of the command, byte for byte", ""),
     ("NAME=VALUE words before it", "_NAME=VALUE"),
     ("the working directory", "--no-cwd; --root DIR, or relocatable = true in memo.toml, makes it relative"),
@@ -30,9 +30,10 @@ pub const KEY: [(&str, &str); 12] = [
     ("what --depfile FILE names, which a compiler writes (-MMD -MF FILE), by content", "-i _name=FILE"),
     ("LANG, LC_* and TZ, and what -e NAME or -e 'GLOB' names", "-e '!NAME'"),
     ("-k TEXT, and what --key-cmd NAME=CMD prints", "-k _name=TEXT"),
+    ("with --dep-singleton NAME, which process it is", ""),
     ("stdin", "-n"),
     ("whether stdout and stderr are one pipe, where a command writes to both", ""),
-    ("with --pty always, the size and the kind of the terminal", "--pty never"),
+    ("with --pty always, the terminal's size and kind", "--pty never"),
 ];
 
 const UNDER_KEY: &str = "
@@ -78,8 +79,8 @@ const EXIT: &str = "\
 The command's own. A command that dies of a signal takes memo with it, by that signal.
 
    75  --only-cached was given, and nothing is recorded
-  125  memo was used wrongly, or what -i, -o or --key-cmd names cannot be used;
-       the command was not run
+  125  memo was used wrongly, or what -i, -o or --key-cmd names cannot be used, or what
+       --dep-singleton names is not running; the command was not run
   126  the command was found but cannot be executed
   127  the command was not found
 
@@ -129,10 +130,10 @@ fn names() -> Vec<&'static str> {
 
 /// Returns the table of the key.
 fn key() -> String {
-    const PART: usize = 48;
+    const PART: usize = 49;
     let mut out = format!("{:PART$}  LEFT OUT BY\n", "TWO CALLS ARE THE SAME WHEN THESE ARE");
     for (part, off) in KEY {
-        let (mut parts, mut offs) = (wrapped(part, PART - 2), wrapped(off, 30));
+        let (mut parts, mut offs) = (wrapped(part, PART - 2), wrapped(off, 78 - PART));
         let lines = parts.len().max(offs.len());
         parts.resize(lines, String::new());
         offs.resize(lines, String::new());

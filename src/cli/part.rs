@@ -19,6 +19,11 @@ pub fn said(part: &Part, whole: bool) -> String {
                 "stdout and stderr apart"
             });
         }
+        // What it begins with tells processes apart, as it does digests.
+        (PartKind::Singleton, _) if !whole => {
+            let digits = String::from_utf8_lossy(&part.shown[..part.shown.len().min(8)]);
+            said.push_str(&digits.replace(quote::is_hidden, "?"));
+        }
         (PartKind::Directory | PartKind::Program, _) => said.push_str(&quote::word(&part.shown)),
         _ => said.push_str(&String::from_utf8_lossy(&part.shown).replace(quote::is_hidden, "?")),
     }
@@ -41,4 +46,21 @@ pub fn object(part: &Part) -> Object {
         .bytes("value", some(&part.shown).as_deref())
         .bytes("digest", seal.as_deref())
         .truth("hashed", !part.is_ignored())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instance_is_shown_by_its_first_digits() {
+        let shown = b"1a2b3c4d000000000000000000000001".to_vec();
+        let part = Part { kind: PartKind::Singleton, name: b"m".to_vec(), shown, seal: None };
+        assert_eq!(said(&part, false), "1a2b3c4d");
+        assert_eq!(said(&part, true), "1a2b3c4d000000000000000000000001");
+        let text = object(&part).line();
+        assert!(text.contains(r#""kind":"singleton","name":"m","value":"1a2b3c4d000000000000000000000001""#));
+        // What a damaged file says.
+        assert_eq!(said(&Part { shown: b"1a".to_vec(), ..part }, false), "1a");
+    }
 }

@@ -192,7 +192,7 @@ impl Text {
             (apart.old.as_ref().map(said), apart.new.as_ref().map(said))
         };
         let given = |value: Option<String>| {
-            let absent = part.kind == PartKind::Options;
+            let absent = matches!(part.kind, PartKind::Options | PartKind::Singleton);
             value.or_else(|| absent.then(|| "not given".to_owned()))
         };
         self.values(part.kind.name(), &name, given(old), given(new));

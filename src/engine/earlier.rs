@@ -115,6 +115,15 @@ fn said_of(apart: &Apart) -> String {
             let name = if old.name.is_empty() { String::new() } else { format!("{} is ", name(old)) };
             format!("{name}`{}`, was `{}`", text(&new.shown), text(&old.shown))
         }
+        (Some(_), Some(new)) if new.kind == PartKind::Singleton => {
+            format!("{} is another process now", name(new))
+        }
+        (None, Some(part)) if part.kind == PartKind::Singleton => {
+            format!("`--dep-singleton {}` is new", text(&part.name))
+        }
+        (Some(part), None) if part.kind == PartKind::Singleton => {
+            format!("`--dep-singleton {}` is not given", text(&part.name))
+        }
         (Some(_), Some(new)) if new.name.is_empty() => "it has another value".to_owned(),
         (Some(_), Some(new)) => format!("{} has another value", name(new)),
         (None, Some(new)) if new.name.is_empty() => "there was none".to_owned(),
@@ -317,6 +326,17 @@ fn new_size(state: &State, path: &Path) -> Option<u64> {
 mod tests {
     use super::*;
     use crate::store::fixture::outcome;
+
+    #[test]
+    fn a_singleton_is_another_process_or_was_not_asked_for() {
+        let part = |shown: &[u8]| {
+            Some(Part { kind: PartKind::Singleton, name: b"m".to_vec(), shown: shown.to_vec(), seal: None })
+        };
+        let said = |old, new| said_of(&Apart { old, new });
+        assert_eq!(said(part(b"01"), part(b"02")), "`m` is another process now");
+        assert_eq!(said(None, part(b"02")), "`--dep-singleton m` is new");
+        assert_eq!(said(part(b"01"), None), "`--dep-singleton m` is not given");
+    }
 
     #[track_caller]
     fn check(old: &[&str], new: &[&str], between: Option<usize>) {

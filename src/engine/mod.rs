@@ -124,6 +124,9 @@ pub struct Request<'a> {
     pub now: &'a dyn Fn() -> Timestamp,
     /// The clock by which the kernel stamps files.
     pub stamp: &'a dyn Fn() -> Timestamp,
+    /// Whether the singletons in the key are still the instances they were; else the name of one that is not. Asked
+    /// after a run, also by a refresh that runs behind, which has no descriptor of the caller's.
+    pub lasting: &'a dyn Fn() -> Result<(), String>,
     /// The keys that calls above this one are running (`MEMO_HELD`), separated by colons.
     pub held: Option<&'a OsStr>,
 }

@@ -52,9 +52,12 @@ impl Call<'_> {
             Ok(()) => Verdict::Recorded,
             // Nothing it depends on changed, so that it is the answer to whoever asked meanwhile.
             Err(Unrecorded::ExitStatus(status)) => Verdict::Status(*status),
-            Err(Unrecorded::Signal(_) | Unrecorded::ReaderGone | Unrecorded::InputChangedMeanwhile(_)) => {
-                Verdict::Void
-            }
+            Err(
+                Unrecorded::Signal(_)
+                | Unrecorded::ReaderGone
+                | Unrecorded::InputChangedMeanwhile(_)
+                | Unrecorded::Singleton(_),
+            ) => Verdict::Void,
             Err(_) => Verdict::Unshared,
         };
         if let Some(lease) = lease.as_mut().filter(|lease| lease.is_current()) {
@@ -87,6 +90,9 @@ impl Call<'_> {
             if difference(observation, &mut scene).is_some() {
                 return Err(Unrecorded::InputChangedMeanwhile(observation.subject.path().to_owned()));
             }
+        }
+        if !self.request.action.singletons.is_empty() {
+            (self.request.lasting)().map_err(Unrecorded::Singleton)?;
         }
         let manifest = self.store.manifest(&key).ok();
         let known =

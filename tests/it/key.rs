@@ -743,6 +743,48 @@ memo:   hint: `--key-cmd version='false'`
     }
 }
 
+mod singletons {
+    use super::*;
+
+    #[test]
+    fn one_that_is_not_running_is_an_error() {
+        let sandbox = Sandbox::new();
+        // Without what a rule gives it is no more there than with it.
+        sandbox.write("../home/.config/memo/config.toml", "[[rule]]\nmatch = 'puppet exit'\nkey = 'x'\n");
+        let session = sandbox.steps(&[
+            "memo --dep-singleton m puppet bump a",
+            "memo --dep-singleton m --key-cmd x='echo ran >~/ran' puppet bump a; ls ~",
+            "memo --dep-singleton m puppet exit 0",
+            "memo why --dep-singleton m puppet bump a",
+            "MEMO_MODE=off memo --dep-singleton m puppet bump a",
+        ]);
+        assert_eq!(sandbox.runs(), 1);
+        assert_data_eq!(
+            session,
+            str![[r#"
+$ memo --dep-singleton m puppet bump a
+memo: error: singleton `m` is not running; the command was not run
+memo:   hint: `memo singleton m -- COMMAND` starts it
+[exit 125]
+$ memo --dep-singleton m --key-cmd x='echo ran >~/ran' puppet bump a; ls ~
+memo: error: singleton `m` is not running; the command was not run
+memo:   hint: `memo singleton m -- COMMAND` starts it
+$ memo --dep-singleton m puppet exit 0
+memo: error: singleton `m` is not running; the command was not run
+memo:   hint: `memo singleton m -- COMMAND` starts it
+[exit 125]
+$ memo why --dep-singleton m puppet bump a
+memo: error: singleton `m` is not running; the command was not run
+memo:   hint: `memo singleton m -- COMMAND` starts it
+[exit 2]
+$ MEMO_MODE=off memo --dep-singleton m puppet bump a
+a #1
+
+"#]]
+        );
+    }
+}
+
 mod inputs {
     use super::*;
 

@@ -41,6 +41,13 @@ pub struct RunArgs {
     #[arg(long, value_name = "NAME=CMD", value_hint = ValueHint::Other, help_heading = "Key")]
     pub key_cmd: Vec<OsString>,
 
+    /// Hash which process the singleton NAME is: the result is kept as long as that lives
+    ///
+    /// `memo singleton NAME -- COMMAND` starts it. It must be running, else nothing is run (exit status 125). With
+    /// another process of that name the command runs again; when the process ends meanwhile, the run is not kept.
+    #[arg(long, value_name = "NAME", value_hint = ValueHint::Other, help_heading = "Key")]
+    pub dep_singleton: Vec<String>,
+
     /// Hash stdin, or give the command none
     #[arg(long, value_name = "auto|none", help_heading = "Key")]
     pub stdin: Option<StdinChoice>,

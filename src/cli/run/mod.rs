@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::action::environment::choose;
 use crate::action::input::Inputs;
+use crate::action::instance::InstanceId;
 use crate::action::key::{Action, Directory, Terminal};
 use crate::action::name::{Name, split_named};
 use crate::action::reason::Unrecorded;
@@ -161,10 +162,12 @@ pub fn with_request<T>(
         inherited: &around.inherited,
         now: &|| around.clock.now(),
         stamp: &|| around.clock.stamp(),
+        lasting: &|| still(&action.singletons, around, &config),
         held: around.environment.get(engine::HELD),
     };
     let store = config
         .store
+        .clone()
         .map_err(Trouble::Nowhere)
         .and_then(|path| Store::open(&path, process::user(), action.root.as_deref()));
     then(request, store)
@@ -210,6 +213,7 @@ fn make(typed: Typed<'_>, gives: &Gives, config: &Config, around: &Surroundings)
     let mut typed_outputs = all(&gives.output, &args.output);
     typed_outputs.extend(depfile.clone().map(OsString::from));
     let off = options.mode == Mode::Off;
+    let singletons = if off { Vec::new() } else { instances(&args.dep_singleton, around, config)? };
     let action = Action {
         environment,
         assignments: assignments.to_vec(),
@@ -217,6 +221,7 @@ fn make(typed: Typed<'_>, gives: &Gives, config: &Config, around: &Surroundings)
         root,
         program: (!args.no_exe && gives.no_exe != Some(true)).then(|| program.to_owned()),
         texts: all(&gives.key, &args.key).iter().map(text).collect(),
+        singletons,
         key_commands: if off { Vec::new() } else { key_commands(&key_cmd, &around.environment)? },
         inputs: Inputs::parse(&all(&gives.input, &args.input)),
         outputs: outputs(&typed_outputs, around.place.directory.as_deref())?,
@@ -228,6 +233,39 @@ fn make(typed: Typed<'_>, gives: &Gives, config: &Config, around: &Surroundings)
         words: words.to_vec(),
     };
     Ok(Made { action, options, unkeyed })
+}
+
+/// Returns the singletons with these names, each with the instance that is running.
+///
+/// # Errors
+/// When one of them is not running.
+fn instances(
+    names: &[String],
+    _around: &Surroundings,
+    _config: &Config,
+) -> Result<Vec<(String, InstanceId)>, Error> {
+    match names.first() {
+        None => Ok(Vec::new()),
+        Some(name) => Err(not_running(name)),
+    }
+}
+
+fn not_running(name: &str) -> Error {
+    let error =
+        Error::new(Kind::Failed, format_args!("singleton `{name}` is not running; the command was not run"));
+    error.hint(format_args!("`memo singleton {name} -- COMMAND` starts it"))
+}
+
+/// Makes sure that singletons still are the instances they were.
+///
+/// # Errors
+/// The name of one that is not.
+fn still(
+    _singletons: &[(String, InstanceId)],
+    _around: &Surroundings,
+    _config: &Config,
+) -> Result<(), String> {
+    Ok(())
 }
 
 /// Returns what rules give and what was typed, in this order.
@@ -242,6 +280,7 @@ fn says_what_it_depends_on(action: &Action) -> bool {
         || !action.inputs.key_texts().iter().all(|text| text.starts_with(b"!"))
         || action.texts.iter().any(|(name, _)| hashed(name.as_ref()))
         || action.key_commands.iter().any(|(name, _)| hashed(Some(name)))
+        || !action.singletons.is_empty()
 }
 
 /// Returns an error as a reason: the command will run.
