@@ -13,6 +13,7 @@ pub mod file;
 pub mod lock;
 pub mod pipe;
 pub mod poll;
+pub mod proc;
 pub mod process;
 pub mod random;
 mod session;
