@@ -1,0 +1,3 @@
+//! One long-running process per key.
+
+pub mod framing;
