@@ -1,3 +1,4 @@
 //! One long-running process per key.
 
 pub mod framing;
+pub mod readiness;
