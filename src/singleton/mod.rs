@@ -1,4 +1,7 @@
 //! One long-running process per key.
 
 pub mod framing;
+pub mod listeners;
+pub mod probe;
 pub mod readiness;
+pub mod tree;
