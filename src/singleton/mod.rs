@@ -2,6 +2,7 @@
 
 pub mod framing;
 pub mod listeners;
+pub mod log;
 pub mod notify;
 pub mod probe;
 pub mod readiness;
