@@ -12,6 +12,7 @@ pub mod exec;
 pub mod fault;
 pub mod progress;
 pub mod replay;
+pub mod singleton;
 pub mod store;
 pub mod sys;
 pub mod ui;

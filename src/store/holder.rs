@@ -1,10 +1,9 @@
 //! Who holds a lease, and whether that process can get on.
 
 use std::fs;
-use std::io::Read;
 
 use super::codec::{Malformed, Reader, Writer};
-use crate::sys::process;
+use crate::sys::{proc, process};
 
 /// A process, told apart from any other that had or will have its number.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +24,7 @@ impl Holder {
         let pid = process::id();
         Self {
             pid,
-            started: status(pid).map_or(0, |status| status.started),
+            started: proc::stat(pid).map_or(0, |stat| stat.started),
             boot: boot(),
             namespace: namespace(),
         }
@@ -35,7 +34,7 @@ impl Holder {
     pub fn is_stopped(&self) -> bool {
         self.boot == boot()
             && self.namespace == namespace()
-            && status(self.pid).is_some_and(|status| status.started == self.started && status.stopped)
+            && proc::stat(self.pid).is_some_and(|stat| stat.started == self.started && stat.is_stopped())
     }
 
     /// Returns the bytes that are stored.
@@ -65,32 +64,9 @@ impl Holder {
     }
 }
 
-struct Status {
-    started: u64,
-    stopped: bool,
-}
-
-/// Reads `/proc/PID/stat`: what follows the last `)` is separated by spaces, the state first.
-fn status(pid: i32) -> Option<Status> {
-    let text = short(&format!("/proc/{pid}/stat"))?;
-    let mut fields = text[text.rfind(')')? + 1..].split_whitespace();
-    let state = fields.next()?;
-    // The state is field 3, so that field 22 is the nineteenth after it.
-    let started = fields.nth(18)?.parse().ok()?;
-    Some(Status { started, stopped: state == "T" || state == "t" })
-}
-
 fn boot() -> String {
-    short("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
-}
-
-/// Reads a file of proc(5) that has one short line. Its size is 0, so that `fs::read_to_string` would begin with
-/// 32 bytes and need six calls for what one gets.
-fn short(path: &str) -> Option<String> {
-    const MOST: usize = 1024;
-    let mut text = String::with_capacity(MOST);
-    fs::File::open(path).ok()?.take(MOST as u64).read_to_string(&mut text).ok()?;
-    Some(text)
+    let text = proc::short("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    String::from_utf8_lossy(&text).trim().to_owned()
 }
 
 fn namespace() -> String {

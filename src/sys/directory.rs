@@ -84,6 +84,12 @@ impl Directory {
         std::fs::read_link(format!("/proc/self/fd/{}", self.0.as_raw_fd()))
     }
 
+    /// Returns a path of a name in it that is short however long its own is, for this process and, as long as
+    /// this is open, for others of the user (`/proc/PID/fd`).
+    pub fn short_path(&self, name: &OsStr) -> PathBuf {
+        Path::new(&format!("/proc/{}/fd/{}", super::process::id(), self.0.as_raw_fd())).join(name)
+    }
+
     /// Returns what the directory itself is.
     ///
     /// # Errors
