@@ -12,6 +12,12 @@ pub enum Kind {
     Usage,
     /// `--only-cached` and nothing was: exit 75 (EX_TEMPFAIL of sysexits.h).
     NotCached,
+    /// A singleton is not there, and was not to be started or replaced: exit 75 too.
+    Left,
+    /// It took too long: exit 124, as timeout(1).
+    TimedOut,
+    /// A singleton's process failed, with this exit status.
+    Process(u8),
     /// memo itself failed, or was asked for something it cannot do: exit 125.
     Failed,
     /// The command was found but cannot be executed: exit 126.
@@ -26,7 +32,9 @@ impl Kind {
         match self {
             Self::Nothing => 1,
             Self::Usage => 2,
-            Self::NotCached => 75,
+            Self::NotCached | Self::Left => 75,
+            Self::TimedOut => 124,
+            Self::Process(code) => code,
             Self::Failed => 125,
             Self::NotExecutable => 126,
             Self::NotFound => 127,
@@ -39,19 +47,27 @@ impl Kind {
 pub struct Error {
     kind: Kind,
     message: String,
+    details: Vec<String>,
     hints: Vec<String>,
 }
 
 impl Error {
     /// Returns an error: lower case, no final period, literals in backticks.
     pub fn new(kind: Kind, message: impl fmt::Display) -> Self {
-        Self { kind, message: message.to_string(), hints: Vec::new() }
+        Self { kind, message: message.to_string(), details: Vec::new(), hints: Vec::new() }
     }
 
     /// Adds a hint: what to do, as it can be pasted.
     #[must_use]
     pub fn hint(mut self, hint: impl fmt::Display) -> Self {
         self.hints.push(hint.to_string());
+        self
+    }
+
+    /// Adds lines of somebody else's that say more, such as the last ones of a log.
+    #[must_use]
+    pub fn details(mut self, lines: impl IntoIterator<Item = String>) -> Self {
+        self.details.extend(lines);
         self
     }
 
@@ -65,6 +81,11 @@ impl Error {
     /// Returns what it means.
     pub fn kind(&self) -> Kind {
         self.kind
+    }
+
+    /// Returns the lines of somebody else's.
+    pub fn lines(&self) -> &[String] {
+        &self.details
     }
 
     /// Returns the hints.

@@ -43,6 +43,9 @@ impl Ui {
     /// Says an error with its hints.
     pub fn error(&self, error: &Error) {
         let mut text = format!("memo: error: {error}\n");
+        for line in error.lines() {
+            text.push_str(&format!("memo:   | {line}\n"));
+        }
         for hint in error.hints() {
             text.push_str(&format!("memo:   hint: {hint}\n"));
         }
@@ -53,6 +56,13 @@ impl Ui {
     pub fn warning(&self, message: impl Display, hint: Option<&str>) {
         if self.talk != Talk::Quiet && !self.warned.replace(true) {
             self.group("warning: ", message, hint);
+        }
+    }
+
+    /// Says what was done to something of the user's, with a hint, to all who do not want quiet.
+    pub fn done(&self, message: impl Display, hint: Option<&str>) {
+        if self.talk != Talk::Quiet {
+            self.group("", message, hint);
         }
     }
 

@@ -43,7 +43,17 @@ pub fn choose<'a>(
     selectors: &[OsString],
     assigned: &[&str],
 ) -> Vec<Chosen> {
-    let always = ALWAYS.iter().map(|name| name.as_bytes());
+    choose_besides(ALWAYS, variables, selectors, assigned)
+}
+
+/// Chooses as [`choose`] does, with other variables than [`ALWAYS`] that always count.
+pub fn choose_besides<'a>(
+    always: &[&str],
+    variables: impl Iterator<Item = (&'a OsStr, &'a OsStr)> + Clone,
+    selectors: &[OsString],
+    assigned: &[&str],
+) -> Vec<Chosen> {
+    let always = always.iter().map(|name| name.as_bytes());
     let wanted: Vec<&[u8]> =
         always.chain(selectors.iter().map(|s| s.as_bytes()).filter(|s| !s.starts_with(b"!"))).collect();
     let refused: Vec<&[u8]> = selectors.iter().filter_map(|s| s.as_bytes().strip_prefix(b"!")).collect();

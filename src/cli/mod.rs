@@ -22,6 +22,7 @@ pub mod print;
 pub mod quote;
 pub mod run;
 pub mod show;
+pub mod singleton;
 pub mod stats;
 pub mod table;
 pub mod tally;
@@ -38,6 +39,7 @@ use clap::{Args, Command, FromArgMatches};
 use crate::config::{Clock, Config, Environment, Place};
 use crate::engine::Exit;
 use crate::error::{Error, Kind};
+use crate::singleton::guardian;
 use crate::store::Store;
 use crate::store::location::Trouble;
 use crate::sys::startup::Inherited;
@@ -48,7 +50,7 @@ use run::{RunArgs, Surroundings};
 
 /// The subcommands, but for `run`.
 pub const SUBCOMMANDS: &[&str] =
-    &["ls", "show", "clear", "why", "stats", "gc", "doctor", "config", "completions", "help"];
+    &["singleton", "ls", "show", "clear", "why", "stats", "gc", "doctor", "config", "completions", "help"];
 
 /// Does what the command line asks for.
 pub fn main(mut words: impl Iterator<Item = OsString>) -> Exit {
@@ -58,8 +60,12 @@ pub fn main(mut words: impl Iterator<Item = OsString>) -> Exit {
     let place = Place::read(&environment);
     let clock = Clock::read(&environment);
     let around = Surroundings { environment, place, clock, inherited: Inherited::get() };
+    if words.first().is_some_and(|word| word == guardian::SUPERVISE) {
+        return Exit::Code(guardian::guard(&around.clock));
+    }
     let subcommand = words.first().and_then(|word| word.to_str()).map(str::to_owned);
     match subcommand.as_deref() {
+        Some("singleton") => singleton::singleton(&words[1..], &around),
         Some("ls") => subcommand_exit(list(&words[1..], &around)),
         Some("show") => subcommand_exit(show_entry(&words[1..], &around)),
         Some("clear") => subcommand_exit(clear(&words[1..], &around)),
@@ -239,6 +245,7 @@ pub fn tree() -> Command {
     run_command()
         .disable_help_subcommand(true)
         .subcommand(RunArgs::augment_args(Command::new("run")).about("Run a command, or replay it"))
+        .subcommand(singleton::tree())
         .subcommand(ls::LsArgs::augment_args(Command::new("ls")))
         .subcommand(show::ShowArgs::augment_args(Command::new("show")))
         .subcommand(clear::ClearArgs::augment_args(Command::new("clear")))

@@ -13,12 +13,28 @@ pub fn print(text: &str) -> Result<(), Error> {
     passed_on(text).map(|_| ())
 }
 
+/// Writes bytes to stdout, as [`print`] does text.
+///
+/// # Errors
+/// As there.
+pub fn bytes(bytes: &[u8]) -> Result<(), Error> {
+    bytes_passed_on(bytes).map(|_| ())
+}
+
 /// Writes to stdout; returns whether there is still somebody who reads.
 ///
 /// # Errors
 /// When stdout takes nothing for another reason, such as a full disk.
 pub fn passed_on(text: &str) -> Result<bool, Error> {
-    match descriptor::write_all(descriptor::standard(1), text.as_bytes()) {
+    bytes_passed_on(text.as_bytes())
+}
+
+/// Writes bytes to stdout; returns whether there is still somebody who reads.
+///
+/// # Errors
+/// As those of [`passed_on`].
+pub fn bytes_passed_on(bytes: &[u8]) -> Result<bool, Error> {
+    match descriptor::write_all(descriptor::standard(1), bytes) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
         Err(error) => Err(refused(&error)),

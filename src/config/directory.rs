@@ -28,8 +28,24 @@ pub(super) fn built_in_store(environment: &Environment, user: u32) -> PathBuf {
     }
     match home(environment) {
         Some(home) => normal(&home.join(".cache/memo")),
-        None => PathBuf::from(format!("/var/tmp/memo-{user}")),
+        None => shared(user),
     }
+}
+
+/// Returns the place of what is kept between runs and is no cache.
+pub(super) fn state(environment: &Environment, user: u32) -> PathBuf {
+    if let Some(state) = absolute(environment, "XDG_STATE_HOME") {
+        return normal(&state.join("memo"));
+    }
+    match home(environment) {
+        Some(home) => normal(&home.join(".local/state/memo")),
+        None => shared(user),
+    }
+}
+
+/// Returns the place of one user's files where nothing says where these are.
+pub(super) fn shared(user: u32) -> PathBuf {
+    PathBuf::from(format!("/var/tmp/memo-{user}"))
 }
 
 /// Returns the absolute path that is meant; `~` in front is the home directory, for neither a file nor
@@ -95,6 +111,14 @@ mod tests {
         assert_eq!(store(&[("XDG_CACHE_HOME", ""), ("HOME", "/h")]), Path::new("/h/.cache/memo"));
         assert_eq!(store(&[("HOME", "h")]), Path::new("/var/tmp/memo-7"));
         assert_eq!(store(&[]), Path::new("/var/tmp/memo-7"));
+    }
+
+    #[test]
+    fn what_is_kept_is_in_the_state_directory() {
+        let state = |variables: &[(&str, &str)]| state(&environment(variables), 7);
+        assert_eq!(state(&[("XDG_STATE_HOME", "/s"), ("HOME", "/h")]), Path::new("/s/memo"));
+        assert_eq!(state(&[("XDG_STATE_HOME", "s"), ("HOME", "/h")]), Path::new("/h/.local/state/memo"));
+        assert_eq!(state(&[]), Path::new("/var/tmp/memo-7"));
     }
 
     #[test]

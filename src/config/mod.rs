@@ -173,6 +173,20 @@ impl Config {
         directory::user_file(environment)
     }
 
+    /// Returns the place where singletons are known by: in the store, if somebody said where that is; else where the
+    /// XDG Base Directory Specification has what is kept between runs. Not `XDG_RUNTIME_DIR`, which cron and CI do not
+    /// have, and which goes when the user logs out: a process that is started lives on.
+    pub fn singletons(&self, environment: &Environment) -> PathBuf {
+        let given = self.store.as_ref().ok().filter(|_| self.origins.of(Key::Dir) != Origin::BuiltIn);
+        let user = crate::sys::process::user();
+        given.cloned().unwrap_or_else(|| directory::state(environment, user)).join("singleton")
+    }
+
+    /// Returns the place of one user's files where nothing else will do.
+    pub fn shared_directory(user: u32) -> PathBuf {
+        directory::shared(user)
+    }
+
     /// Returns what the rules give a command line.
     pub fn ruled(&self, line: CommandLine<'_>) -> Ruled {
         let mut ruled = Ruled::default();

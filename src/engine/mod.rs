@@ -270,7 +270,8 @@ fn bad_input(request: Request<'_>, bad: BadInput, ui: &Ui) -> Result<Unrecorded,
     Ok(Unrecorded::Unkeyed(format!("input `{place}`: {why}")))
 }
 
-fn wrong_input(bad: BadInput) -> Error {
+/// Returns the error for a declared input that cannot be keyed.
+pub fn wrong_input(bad: BadInput) -> Error {
     let BadInput { input, why } = bad;
     let special = matches!(why, Unobservable::Special { .. });
     let (path, why) = match why {

@@ -7,6 +7,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use crate::action::digest::Digest;
@@ -35,7 +36,7 @@ pub fn run<'a>(
     line: &OsStr,
     environment: impl Iterator<Item = (&'a OsStr, &'a OsStr)>,
 ) -> Result<Digest, Failed> {
-    let output = output(line, environment, Stdio::piped())?;
+    let output = output(line, environment, Stdio::piped(), None)?;
     Ok(Digest::of(&output.stdout))
 }
 
@@ -47,17 +48,32 @@ pub fn check<'a>(
     line: &OsStr,
     environment: impl Iterator<Item = (&'a OsStr, &'a OsStr)>,
 ) -> Result<(), Failed> {
-    output(line, environment, Stdio::null()).map(|_| ())
+    check_in(line, environment, None)
+}
+
+/// As [`check`], in a directory.
+///
+/// # Errors
+/// As there.
+pub fn check_in<'a>(
+    line: &OsStr,
+    environment: impl Iterator<Item = (&'a OsStr, &'a OsStr)>,
+    directory: Option<&Path>,
+) -> Result<(), Failed> {
+    output(line, environment, Stdio::null(), directory).map(|_| ())
 }
 
 fn output<'a>(
     line: &OsStr,
     environment: impl Iterator<Item = (&'a OsStr, &'a OsStr)>,
     stdout: Stdio,
+    directory: Option<&Path>,
 ) -> Result<Output, Failed> {
     let variables: Vec<(OsString, OsString)> =
         environment.map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
-    let output = Command::new("/bin/sh")
+    let mut command = Command::new("/bin/sh");
+    command.current_dir(directory.unwrap_or(Path::new(".")));
+    let output = command
         .arg("-c")
         .arg(line)
         .env_clear()

@@ -34,6 +34,8 @@ pub fn prepare<'a>(
         stdio: [Stdio::Inherit; 3],
         die_with_parent: false,
         terminal: None,
+        session: false,
+        directory: None,
     })
 }
 

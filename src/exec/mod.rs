@@ -10,6 +10,7 @@ pub mod jobserver;
 pub mod key_command;
 pub mod keyboard;
 pub mod launch;
+pub mod passing;
 pub mod person;
 pub mod stdin;
 pub mod transcript;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
+use super::start::SUPERVISE;
 use crate::sys::pidfd::{self, Pidfd};
 use crate::sys::{proc, process, signal};
 
@@ -85,6 +86,25 @@ pub fn send(process: &Process, signal: i32) -> bool {
 /// Returns whether the process with this number that started then is there and has not ended.
 pub fn is_alive(pid: i32, started: u64) -> bool {
     Process::of(pid).is_some_and(|process| process.started == started && process.is_alive())
+}
+
+/// Returns whether there is a process with this number that has not ended.
+pub fn is_running(pid: i32) -> bool {
+    Process::of(pid).is_some_and(|process| process.is_alive())
+}
+
+/// Returns the processes below this one that belong to an instance it keeps: not those of an instance that was started
+/// from inside it. Those come here too when their starter has ended, and live on.
+pub fn of_instance(keeper: i32) -> Vec<Process> {
+    let all = processes();
+    let guards = |process: &&Process| {
+        process.parent == keeper
+            && fs::read(format!("/proc/{}/cmdline", process.pid))
+                .is_ok_and(|words| words.split(|byte| *byte == 0).nth(1) == Some(SUPERVISE.as_bytes()))
+    };
+    let others: Vec<i32> = all.iter().filter(guards).map(|process| process.pid).collect();
+    let all: Vec<Process> = all.into_iter().filter(|process| !others.contains(&process.pid)).collect();
+    descendants(&all, keeper)
 }
 
 /// Returns the user's processes that were started with this `NAME=VALUE` in their environment, without the caller.

@@ -221,6 +221,20 @@ pub fn null() -> io::Result<OwnedFd> {
     Ok(rustix::fs::open("/dev/null", flags, rustix::fs::Mode::empty())?)
 }
 
+/// Takes over a descriptor that this process was started with, by its number above 2, and makes it close-on-exec. To be
+/// called once for each, before anything else is opened.
+///
+/// # Errors
+/// EBADF when there is none.
+pub fn inherited(fd: RawFd) -> io::Result<OwnedFd> {
+    // SAFETY: F_SETFD sets a flag of a number; a closed one gives EBADF.
+    if fd < 3 || unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: it is open, and nothing else in this process has been given it.
+    Ok(unsafe { std::os::fd::FromRawFd::from_raw_fd(fd) })
+}
+
 /// Puts `/dev/null` in the place of 0, 1 and 2.
 ///
 /// # Errors

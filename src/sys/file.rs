@@ -122,6 +122,32 @@ pub fn file_system(path: &Path) -> io::Result<FileSystem> {
     })
 }
 
+/// Returns whether a path is on a file system that other machines, or a program, serve: locks and sockets on it do not
+/// mean what they mean elsewhere.
+///
+/// The numbers are those of statfs(2) and linux/magic.h: NFS, SMB (three of them), 9P, FUSE, Ceph, AFS, Coda, Lustre,
+/// GPFS.
+///
+/// # Errors
+/// Those of statfs(2).
+pub fn is_served(path: &Path) -> io::Result<bool> {
+    const SERVED: [u64; 11] = [
+        0x6969,
+        0x517b,
+        0xff53_4d42,
+        0xfe53_4d42,
+        0x0102_1997,
+        0x6573_5546,
+        0x00c3_6400,
+        0x5346_414f,
+        0x7375_7245,
+        0x0bd0_0bd0,
+        0x4750_4653,
+    ];
+    let stat = rustix::fs::statfs(path)?;
+    Ok(SERVED.contains(&(stat.f_type as u64 & 0xffff_ffff)))
+}
+
 /// Copies up to `limit` bytes of a file from `offset` into a descriptor inside the kernel and returns
 /// how many went (sendfile(2)); `None` where the kernel cannot for this descriptor.
 ///

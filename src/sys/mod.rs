@@ -5,12 +5,14 @@
 #![expect(unsafe_code, reason = "the only module that may talk to the kernel without a safe wrapper")]
 
 pub mod descriptor;
+pub mod detach;
 pub mod directory;
 mod disposition;
 pub mod end;
 pub mod erase;
 pub mod file;
 pub mod lock;
+pub mod memory;
 pub mod pidfd;
 pub mod pipe;
 pub mod poll;
@@ -22,3 +24,4 @@ pub mod signal;
 pub mod socket;
 pub mod startup;
 pub mod terminal;
+pub mod watch;

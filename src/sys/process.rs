@@ -35,6 +35,10 @@ pub struct Launch {
     pub die_with_parent: bool,
     /// The terminal that is to control it, in a session of its own; it then dies with its parent.
     pub terminal: Option<RawFd>,
+    /// Whether it leads a session, and so a process group, of its own, without a terminal.
+    pub session: bool,
+    /// The directory it starts in; else that of this process.
+    pub directory: Option<CString>,
 }
 
 /// A process that was started.
@@ -129,6 +133,14 @@ impl Launch {
                 if libc::getppid() != parent {
                     libc::_exit(127);
                 }
+            }
+            if self.session && libc::setsid() < 0 {
+                return errno();
+            }
+            if let Some(directory) = &self.directory
+                && libc::chdir(directory.as_ptr()) < 0
+            {
+                return errno();
             }
             // A descriptor below 3 that another one is to be set to is first moved out of the way.
             let mut sources = [-1; 3];
@@ -238,6 +250,47 @@ pub fn wait(pid: i32, how: Wait) -> io::Result<Option<Ended>> {
     }
 }
 
+/// Returns a child that has ended, and how; `None` when none has, or there are no children.
+pub fn any_ended() -> Option<(i32, Ended)> {
+    let mut status = 0;
+    loop {
+        // SAFETY: `status` outlives the call.
+        let pid = unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG) };
+        match pid {
+            -1 if errno() == libc::EINTR => {}
+            0 | -1 => return None,
+            _ if libc::WIFEXITED(status) => {
+                return Some((pid, Ended::Exit(u8::try_from(libc::WEXITSTATUS(status)).unwrap_or(u8::MAX))));
+            }
+            _ if libc::WIFSIGNALED(status) => return Some((pid, Ended::Signal(libc::WTERMSIG(status)))),
+            _ => {}
+        }
+    }
+}
+
+/// Makes this process the one that orphans below it come to (PR_SET_CHILD_SUBREAPER), instead of init.
+///
+/// # Errors
+/// Those of prctl(2).
+pub fn adopt_orphans() -> io::Result<()> {
+    // SAFETY: prctl(2) with integers has no memory effects.
+    let failed = unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) } != 0;
+    if failed { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Has the kernel send this process a signal when `parent`, its parent, ends (PR_SET_PDEATHSIG: when the thread
+/// ends that forked it); returns whether the parent still is that one.
+pub fn told_of_end_of(parent: i32, signal: i32) -> bool {
+    // SAFETY: both calls are on integers.
+    unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, signal, 0, 0, 0) == 0 && libc::getppid() == parent }
+}
+
+/// Gives this process a name of at most 15 bytes, which ps(1) and top(1) show (PR_SET_NAME).
+pub fn set_name(name: &std::ffi::CStr) {
+    // SAFETY: the name is a C string that outlives the call; the kernel copies 16 bytes at most.
+    unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr(), 0, 0, 0) };
+}
+
 /// Returns whether a process of ours waits in read(2) for its stdin, as far as the kernel tells (proc(5),
 /// `/proc/PID/syscall`).
 pub fn reads_stdin(pid: i32) -> bool {
@@ -254,6 +307,21 @@ pub fn was_stopped(pid: i32) -> bool {
     waited.is_ok_and(|status| status.is_some_and(|status| status.stopped()))
 }
 
+/// Forks; returns the copy's id, and `None` in the copy.
+///
+/// As with [`fork`], only for a process without other threads that still matter.
+///
+/// # Errors
+/// Those of fork(2).
+pub fn fork_child() -> io::Result<Option<i32>> {
+    // SAFETY: the copy goes on in this thread only; the caller uses no lock another thread could hold.
+    match unsafe { libc::fork() } {
+        -1 => Err(io::Error::last_os_error()),
+        0 => Ok(None),
+        pid => Ok(Some(pid)),
+    }
+}
+
 /// Forks; returns `true` in the copy.
 ///
 /// Only for a process without other threads that still matter: the copy has but the calling one.
@@ -261,12 +329,7 @@ pub fn was_stopped(pid: i32) -> bool {
 /// # Errors
 /// Those of fork(2).
 pub fn fork() -> io::Result<bool> {
-    // SAFETY: the copy goes on in this thread only; the caller uses no lock another thread could hold.
-    match unsafe { libc::fork() } {
-        -1 => Err(io::Error::last_os_error()),
-        0 => Ok(true),
-        _ => Ok(false),
-    }
+    Ok(fork_child()?.is_none())
 }
 
 /// Forks a copy that belongs to nobody around here: no child of this process, in a session of its own, without
@@ -293,6 +356,11 @@ pub fn fork_away() -> io::Result<bool> {
 /// Returns this process's id.
 pub fn id() -> i32 {
     rustix::process::getpid().as_raw_nonzero().get()
+}
+
+/// Returns the parent's id.
+pub fn parent() -> i32 {
+    rustix::process::getppid().map_or(0, |parent| parent.as_raw_nonzero().get())
 }
 
 /// Returns whether there is a process with this id, as far as this process's namespace shows.

@@ -35,6 +35,29 @@ pub const WINCH: i32 = libc::SIGWINCH;
 /// SIGXFSZ.
 pub const XFSZ: i32 = libc::SIGXFSZ;
 
+/// Returns the signal that is meant: `TERM`, `SIGTERM`, `15`.
+pub fn named(text: &str) -> Option<i32> {
+    const NAMES: [(&str, i32); 14] = [
+        ("HUP", libc::SIGHUP),
+        ("INT", libc::SIGINT),
+        ("QUIT", libc::SIGQUIT),
+        ("ABRT", libc::SIGABRT),
+        ("KILL", libc::SIGKILL),
+        ("USR1", libc::SIGUSR1),
+        ("USR2", libc::SIGUSR2),
+        ("PIPE", libc::SIGPIPE),
+        ("ALRM", libc::SIGALRM),
+        ("TERM", libc::SIGTERM),
+        ("CONT", libc::SIGCONT),
+        ("WINCH", libc::SIGWINCH),
+        ("PWR", libc::SIGPWR),
+        ("IO", libc::SIGIO),
+    ];
+    let name = text.strip_prefix("SIG").unwrap_or(text);
+    let by_name = NAMES.iter().find(|(known, _)| *known == name).map(|(_, signal)| *signal);
+    by_name.or_else(|| text.parse().ok().filter(|number| (1..=64).contains(number)))
+}
+
 /// A signal that came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arrived {

@@ -161,6 +161,14 @@ impl AsRawFd for Datagrams {
     }
 }
 
+/// Returns a TCP port of this machine that nobody uses now. Somebody else may take it before the caller's process does.
+///
+/// # Errors
+/// Those of bind(2).
+pub fn free_port() -> io::Result<u16> {
+    Ok(std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+}
+
 fn new(kind: SocketType) -> io::Result<OwnedFd> {
     Ok(rustix::net::socket_with(AddressFamily::UNIX, kind, SocketFlags::CLOEXEC, None)?)
 }

@@ -1,7 +1,7 @@
 //! `memo [run]`: what was typed, and what it means.
 
 mod args;
-mod typed;
+pub(super) mod typed;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -239,15 +239,16 @@ fn make(typed: Typed<'_>, gives: &Gives, config: &Config, around: &Surroundings)
 ///
 /// # Errors
 /// When one of them is not running.
-fn instances(
+pub(super) fn instances(
     names: &[String],
-    _around: &Surroundings,
-    _config: &Config,
+    around: &Surroundings,
+    config: &Config,
 ) -> Result<Vec<(String, InstanceId)>, Error> {
-    match names.first() {
-        None => Ok(Vec::new()),
-        Some(name) => Err(not_running(name)),
-    }
+    let instance = |name: &String| {
+        let found = super::singleton::instance(name, config, around)?;
+        found.map(|instance| (name.clone(), instance)).ok_or_else(|| not_running(name))
+    };
+    names.iter().map(instance).collect()
 }
 
 fn not_running(name: &str) -> Error {
@@ -260,12 +261,10 @@ fn not_running(name: &str) -> Error {
 ///
 /// # Errors
 /// The name of one that is not.
-fn still(
-    _singletons: &[(String, InstanceId)],
-    _around: &Surroundings,
-    _config: &Config,
-) -> Result<(), String> {
-    Ok(())
+fn still(singletons: &[(String, InstanceId)], around: &Surroundings, config: &Config) -> Result<(), String> {
+    let other =
+        |(name, known): &&(String, InstanceId)| !super::singleton::is_still(name, *known, config, around);
+    singletons.iter().find(other).map_or(Ok(()), |(name, _)| Err(name.clone()))
 }
 
 /// Returns what rules give and what was typed, in this order.
@@ -385,7 +384,8 @@ pub fn root<'a>(typed: Option<&'a Path>, config: &Config) -> Result<Option<PathB
     }
 }
 
-fn not_runnable(word: &std::ffi::OsStr, why: NotRunnable) -> Error {
+/// Returns the error for a word that is no program.
+pub(super) fn not_runnable(word: &std::ffi::OsStr, why: NotRunnable) -> Error {
     let kind = match why {
         NotRunnable::NotFound => Kind::NotFound,
         NotRunnable::NotExecutable | NotRunnable::Directory => Kind::NotExecutable,

@@ -45,7 +45,7 @@ pub(super) fn parse_stale(text: &str, ttl: Option<Duration>) -> Result<Duration,
     }
 }
 
-pub(super) fn selectors(typed: &[OsString]) -> Result<Vec<OsString>, Error> {
+pub(in crate::cli) fn selectors(typed: &[OsString]) -> Result<Vec<OsString>, Error> {
     for selector in typed {
         if let Some((name, value)) = split_named(selector) {
             let value = value.display();
@@ -59,7 +59,7 @@ pub(super) fn selectors(typed: &[OsString]) -> Result<Vec<OsString>, Error> {
     Ok(typed.to_vec())
 }
 
-pub(super) fn text(typed: &OsString) -> (Option<Name>, OsString) {
+pub(in crate::cli) fn text(typed: &OsString) -> (Option<Name>, OsString) {
     if let Some(rest) = typed.as_bytes().strip_prefix(b"=") {
         return (None, OsString::from_vec(rest.to_vec()));
     }
@@ -69,7 +69,7 @@ pub(super) fn text(typed: &OsString) -> (Option<Name>, OsString) {
     }
 }
 
-pub(super) fn key_commands(
+pub(in crate::cli) fn key_commands(
     typed: &[OsString],
     environment: &Environment,
 ) -> Result<Vec<(Name, Digest)>, Error> {

@@ -1,0 +1,505 @@
+//! What can be typed: the options of `memo singleton`.
+
+use std::ffi::OsString;
+
+use clap::{Args, ValueEnum, ValueHint};
+
+use crate::singleton::ask::OnChange;
+use crate::singleton::message::Busy;
+use crate::ui::Talk;
+
+/// What says which singleton is meant, and what it depends on.
+#[derive(Args, Clone, Debug, Default)]
+pub struct KeyArgs {
+    /// Replace it when this file, glob or directory changes
+    ///
+    /// By content, looked at when somebody asks; as -i of `memo run`.
+    #[arg(short, long, value_name = "[NAME=]PATH|GLOB|DIR", value_hint = ValueHint::AnyPath, help_heading = "Depends on")]
+    pub input: Vec<OsString>,
+
+    /// Replace it when this environment variable changes
+    ///
+    /// As -e of `memo run`; no variable counts that was not named.
+    #[arg(short, long, value_name = "NAME|GLOB|!GLOB", value_hint = ValueHint::Other, help_heading = "Depends on")]
+    pub env: Vec<OsString>,
+
+    /// Replace it when this text changes
+    ///
+    /// A text that begins with `_NAME=` is a label and not compared.
+    #[arg(short, long, value_name = "[NAME=]TEXT", value_hint = ValueHint::Other, help_heading = "Depends on")]
+    pub key: Vec<OsString>,
+
+    /// Replace it when this shell command prints something else; it runs at every call
+    #[arg(long, value_name = "NAME=CMD", value_hint = ValueHint::Other, help_heading = "Depends on")]
+    pub key_cmd: Vec<OsString>,
+
+    /// Replace it when this other singleton is another process than it was
+    #[arg(long, value_name = "NAME", value_hint = ValueHint::Other, help_heading = "Depends on")]
+    pub dep_singleton: Vec<String>,
+
+    /// Do not replace it when it is asked for from another directory
+    #[arg(long, help_heading = "Depends on")]
+    pub no_cwd: bool,
+
+    /// Do not replace it when its program or the program's interpreter changes
+    #[arg(long, help_heading = "Depends on")]
+    pub no_exe: bool,
+
+    /// The name is good wherever you are, and not in this project alone
+    #[arg(long, help_heading = "Depends on")]
+    pub global: bool,
+}
+
+/// What an instance is to be, and what is done about one that is there.
+#[derive(Args, Clone, Debug, Default)]
+pub struct AskArgs {
+    #[command(flatten)]
+    pub(super) key: KeyArgs,
+
+    /// It is ready when one of its processes listens on this port: PORT, HOST:PORT
+    #[arg(long, value_name = "[HOST:]PORT", value_hint = ValueHint::Other, help_heading = "Ready")]
+    pub ready_port: Vec<String>,
+
+    /// It is ready when one of its processes listens on this socket
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::AnyPath, help_heading = "Ready")]
+    pub ready_unix: Vec<OsString>,
+
+    /// It is ready when this URL answers with a status of --ready-status
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url, help_heading = "Ready")]
+    pub ready_http: Vec<String>,
+
+    /// The statuses that count as an answer: 204, 200-299 (200-399)
+    #[arg(long, value_name = "FROM[-TO]", value_hint = ValueHint::Other, requires = "ready_http", help_heading = "Ready")]
+    pub ready_status: Option<String>,
+
+    /// It is ready when it writes a line that this regular expression matches
+    ///
+    /// Named groups are published: `--ready-log 'listening on (?<addr>\S+)'` prints what it listens on.
+    #[arg(long, value_name = "REGEX", value_hint = ValueHint::Other, help_heading = "Ready")]
+    pub ready_log: Vec<String>,
+
+    /// It is ready when this shell command succeeds
+    #[arg(long, value_name = "CMD", value_hint = ValueHint::Other, help_heading = "Ready")]
+    pub ready_cmd: Vec<OsString>,
+
+    /// It is ready when this file was written
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath, help_heading = "Ready")]
+    pub ready_file: Vec<OsString>,
+
+    /// It is ready when it says so: sd_notify(3)
+    #[arg(long, help_heading = "Ready")]
+    pub ready_notify: bool,
+
+    /// Give it a port in $PORT: this one, or `auto` for one that is free
+    #[arg(long, value_name = "auto|PORT", value_hint = ValueHint::Other, help_heading = "Ready")]
+    pub port: Option<String>,
+
+    /// How long it may take until it is ready (60s)
+    #[arg(long, value_name = "DURATION", value_hint = ValueHint::Other, help_heading = "Ready")]
+    pub timeout: Option<String>,
+
+    /// Let it answer calls, and how requests and replies are told apart
+    ///
+    /// `line`: one line each; `json`: one JSON value each, on a line; `lsp`: with a Content-Length before each.
+    #[arg(long, value_name = "line|json|lsp", value_hint = ValueHint::Other, help_heading = "Calls")]
+    pub framing: Option<String>,
+
+    /// End it when nobody has used it for so long: 15m, none
+    #[arg(long, value_name = "DURATION", value_hint = ValueHint::Other, help_heading = "Life")]
+    pub idle: Option<String>,
+
+    /// End it when it is this old: 1d12h, none
+    #[arg(long, value_name = "DURATION", value_hint = ValueHint::Other, help_heading = "Life")]
+    pub ttl: Option<String>,
+
+    /// Replace it when this shell command fails; it runs before one that is there is handed out
+    #[arg(long, value_name = "CMD", value_hint = ValueHint::Other, help_heading = "Life")]
+    pub check: Option<OsString>,
+
+    /// Run this shell command once for each process that has gone
+    #[arg(long, value_name = "CMD", value_hint = ValueHint::Other, help_heading = "Life")]
+    pub on_release: Option<OsString>,
+
+    /// Start it again by itself when it fails: no, on-failure
+    #[arg(long, value_name = "no|on-failure", help_heading = "Life")]
+    pub restart: Option<RestartChoice>,
+
+    /// The signal that asks it to end (TERM)
+    #[arg(long, value_name = "SIGNAL", value_hint = ValueHint::Other, help_heading = "Life")]
+    pub stop_signal: Option<String>,
+
+    /// How long it may take to end before it is killed (10s)
+    #[arg(long, value_name = "DURATION", value_hint = ValueHint::Other, help_heading = "Life")]
+    pub grace: Option<String>,
+
+    /// Hide it from CI systems that end what a job has left
+    #[arg(long, help_heading = "Life")]
+    pub survive_ci: bool,
+
+    /// What to do when something it depends on changed: replace, keep, fail
+    #[arg(long, value_name = "replace|keep|fail", help_heading = "Change")]
+    pub on_change: Option<OnChangeChoice>,
+
+    /// What to do while others use what is to be replaced: wait, fail, kill
+    #[arg(long, value_name = "wait|fail|kill", help_heading = "Change")]
+    pub busy: Option<BusyChoice>,
+
+    /// Replace it in any case
+    #[arg(long, conflicts_with = "no_start", help_heading = "Change")]
+    pub force: bool,
+
+    /// Start nothing: exit 75 when it is not running
+    #[arg(long, help_heading = "Change")]
+    pub no_start: bool,
+
+    /// Say what is done
+    #[arg(short, long, help_heading = "Talk")]
+    pub verbose: bool,
+
+    /// Say nothing but errors
+    #[arg(short, long, conflicts_with = "verbose", help_heading = "Talk")]
+    pub quiet: bool,
+}
+
+/// Values of `--restart`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RestartChoice {
+    /// It stays ended until somebody asks.
+    No,
+    /// It is started again.
+    OnFailure,
+}
+
+/// Values of `--on-change`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum OnChangeChoice {
+    /// End it and start another.
+    Replace,
+    /// Use it all the same.
+    Keep,
+    /// Exit 75.
+    Fail,
+}
+
+/// Values of `--busy`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum BusyChoice {
+    /// Until nobody does.
+    Wait,
+    /// Exit 75.
+    Fail,
+    /// End it all the same.
+    Kill,
+}
+
+impl From<OnChangeChoice> for OnChange {
+    fn from(choice: OnChangeChoice) -> Self {
+        match choice {
+            OnChangeChoice::Replace => Self::Replace,
+            OnChangeChoice::Keep => Self::Keep,
+            OnChangeChoice::Fail => Self::Fail,
+        }
+    }
+}
+
+impl From<BusyChoice> for Busy {
+    fn from(choice: BusyChoice) -> Self {
+        match choice {
+            BusyChoice::Wait => Self::Wait,
+            BusyChoice::Fail => Self::Fail,
+            BusyChoice::Kill => Self::Kill,
+        }
+    }
+}
+
+impl AskArgs {
+    /// Returns how much memo is to say.
+    pub fn talk(&self) -> Talk {
+        match (self.quiet, self.verbose) {
+            (true, _) => Talk::Quiet,
+            (_, true) => Talk::Verbose,
+            _ => Talk::Normal,
+        }
+    }
+}
+
+/// What is printed of an instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PrintChoice {
+    /// Its address, else its id.
+    Addr,
+    /// The id of the instance.
+    Id,
+    /// The number of its process.
+    Pid,
+    /// Its port.
+    Port,
+    /// The file it writes to.
+    Log,
+    /// The directory that outlives it.
+    State,
+    /// All of that, for `eval`.
+    Env,
+}
+
+/// Keep one long-running process, and print how to reach it
+///
+/// Starts the command unless it runs already, waits until it is ready, and prints one line: its address, or the id of
+/// the instance. Everybody who asks gets the very same process, until what it depends on changes: then it is
+/// replaced. With NAME there is one in the project (with --global, one of the user); without, one for each command. It
+/// outlives whoever started it. With NAME and no command it prints what is there.
+///
+/// Also: memo singleton run | call | status | ls | stop | restart | logs | wait | id | why | gc
+#[derive(Args, Clone, Debug)]
+pub struct SingletonArgs {
+    /// What it is called
+    #[arg(value_name = "NAME")]
+    pub name: Option<String>,
+
+    #[command(flatten)]
+    pub(super) ask: AskArgs,
+
+    /// What to print: addr, id, pid, port, log, state, or env for eval
+    #[arg(long, value_name = "WHAT", help_heading = "Talk")]
+    pub print: Option<PrintChoice>,
+
+    /// Print all that is known of it, as one JSON object
+    #[arg(long, conflicts_with = "print", help_heading = "Talk")]
+    pub json: bool,
+
+    /// Stay, show what it writes, and end it on Ctrl-C
+    #[arg(long, conflicts_with_all = ["print", "json"], help_heading = "Talk")]
+    pub foreground: bool,
+
+    /// Variables for the command, the command, its arguments
+    #[arg(value_name = "[NAME=VALUE]... COMMAND [ARG]", last = true)]
+    pub command: Vec<OsString>,
+}
+
+/// Hold a singleton while a command runs
+///
+/// `memo singleton run NAME [OPTIONS] [-- COMMAND [ARG]...] --exec CMD [ARG]...` starts the singleton if it does not run,
+/// and does not let it be replaced or end while CMD runs. CMD gets NAME_ADDR, NAME_INSTANCE, NAME_PORT, NAME_PID,
+/// NAME_LOG, NAME_STATE (NAME in capitals) and MEMO_STATE. Everything behind the first `--exec` is CMD.
+#[derive(Args, Clone, Debug)]
+pub struct HoldArgs {
+    /// What it is called
+    #[arg(value_name = "NAME")]
+    pub name: Option<String>,
+
+    #[command(flatten)]
+    pub(super) ask: AskArgs,
+
+    /// The command that needs it, with its arguments
+    #[arg(long, value_name = "CMD [ARG]...", num_args = 1.., allow_hyphen_values = true, value_hint = ValueHint::CommandWithArguments)]
+    pub exec: Vec<OsString>,
+
+    /// Variables for the command, the command, its arguments
+    #[arg(value_name = "[NAME=VALUE]... COMMAND [ARG]", last = true)]
+    pub command: Vec<OsString>,
+}
+
+/// Hand a singleton one request, and print its one reply
+///
+/// The request is REQ, or what is on stdin. Everybody's requests are answered one after the other. With a command the
+/// singleton is started if it does not run. The reply that is waited for --reply-timeout and does not come ends the
+/// process: nobody is ever given another's reply.
+#[derive(Args, Clone, Debug)]
+pub struct CallArgs {
+    /// What it is called
+    #[arg(value_name = "NAME")]
+    pub name: Option<String>,
+
+    /// The request; `-`, and none, read stdin to its end
+    #[arg(value_name = "REQ", allow_hyphen_values = true)]
+    pub request: Option<OsString>,
+
+    #[command(flatten)]
+    pub(super) ask: AskArgs,
+
+    /// How long the reply may take
+    #[arg(long, value_name = "DURATION", value_hint = ValueHint::Other, help_heading = "Calls")]
+    pub reply_timeout: Option<String>,
+
+    /// Variables for the command, the command, its arguments
+    #[arg(value_name = "[NAME=VALUE]... COMMAND [ARG]", last = true)]
+    pub command: Vec<OsString>,
+}
+
+/// Say what would become of a singleton that is asked for, and why
+///
+/// Takes what `memo singleton NAME` takes, and does none of it. Exit 0 if the process that runs would be handed out.
+#[derive(Args, Clone, Debug)]
+pub struct ReasonArgs {
+    /// What it is called
+    #[arg(value_name = "NAME")]
+    pub name: Option<String>,
+
+    #[command(flatten)]
+    pub(super) ask: AskArgs,
+
+    /// Print it as one JSON object
+    #[arg(long)]
+    pub json: bool,
+
+    /// The command as it would be asked for
+    #[arg(value_name = "[NAME=VALUE]... COMMAND [ARG]", last = true)]
+    pub command: Vec<OsString>,
+}
+
+/// Which singleton a subcommand is about.
+#[derive(Args, Clone, Debug, Default)]
+pub struct TargetArgs {
+    /// What it is called; of one without a name, its key as `ls` shows it
+    #[arg(value_name = "NAME")]
+    pub name: Option<String>,
+
+    #[command(flatten)]
+    pub(super) key: KeyArgs,
+
+    /// The command of one without a name
+    #[arg(value_name = "[NAME=VALUE]... COMMAND [ARG]", last = true)]
+    pub command: Vec<OsString>,
+}
+
+/// Say how a singleton is
+///
+/// Exit 1 if it is not running.
+#[derive(Args, Clone, Debug)]
+pub struct StatusArgs {
+    #[command(flatten)]
+    pub(super) target: TargetArgs,
+
+    /// Print it as one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// List the singletons of this project
+#[derive(Args, Clone, Debug)]
+pub struct ListArgs {
+    /// Those that are good everywhere, instead
+    #[arg(long, conflicts_with = "everywhere")]
+    pub global: bool,
+
+    /// Those of all projects
+    #[arg(long)]
+    pub everywhere: bool,
+
+    /// Those too that have ended
+    #[arg(short, long)]
+    pub all: bool,
+
+    /// Print one JSON object for each
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// End a singleton
+///
+/// Returns when all of its processes have gone. One that is not running is no error.
+#[derive(Args, Clone, Debug)]
+pub struct StopArgs {
+    #[command(flatten)]
+    pub(super) target: TargetArgs,
+
+    /// All of this project
+    #[arg(long, conflicts_with_all = ["name", "command"])]
+    pub all: bool,
+
+    /// With --all: those of all projects
+    #[arg(long, requires = "all", conflicts_with = "global")]
+    pub everywhere: bool,
+
+    /// Only if it is this instance
+    #[arg(long, value_name = "ID", conflicts_with = "all")]
+    pub instance: Option<String>,
+
+    /// How long it may take to end before it is killed
+    #[arg(long, value_name = "DURATION", value_hint = ValueHint::Other)]
+    pub grace: Option<String>,
+
+    /// What to do while others use it: wait, fail, kill (kill)
+    #[arg(long, value_name = "wait|fail|kill")]
+    pub busy: Option<BusyChoice>,
+
+    /// Say nothing but errors
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// End a singleton and start it again, as it was started
+///
+/// With the environment, the command and the options it has; prints how to reach it once it is ready.
+#[derive(Args, Clone, Debug)]
+pub struct RestartArgs {
+    #[command(flatten)]
+    pub(super) target: TargetArgs,
+
+    /// How long it may take until it is ready (60s)
+    #[arg(long, value_name = "DURATION", value_hint = ValueHint::Other)]
+    pub timeout: Option<String>,
+}
+
+/// Print what a singleton has written
+#[derive(Args, Clone, Debug)]
+pub struct LogsArgs {
+    #[command(flatten)]
+    pub(super) target: TargetArgs,
+
+    /// Go on with what it writes, until it ends
+    #[arg(short, long)]
+    pub follow: bool,
+
+    /// The last lines only
+    #[arg(short = 'n', long, value_name = "N")]
+    pub lines: Option<usize>,
+
+    /// What the instance before has written
+    #[arg(long, conflicts_with = "follow")]
+    pub previous: bool,
+}
+
+/// Wait until a singleton has ended, and exit as it did
+///
+/// Of one that is not running, exit 1.
+#[derive(Args, Clone, Debug)]
+pub struct WaitArgs {
+    #[command(flatten)]
+    pub(super) target: TargetArgs,
+
+    /// Wait until it is ready instead
+    #[arg(long)]
+    pub ready: bool,
+
+    /// How long at most; then exit 124
+    #[arg(long, value_name = "DURATION", value_hint = ValueHint::Other)]
+    pub timeout: Option<String>,
+}
+
+/// Print the id of the instance that runs
+///
+/// It is another one whenever the process is another one: what others can depend on. Exit 1 if it is not running.
+#[derive(Args, Clone, Debug)]
+pub struct IdArgs {
+    #[command(flatten)]
+    pub(super) target: TargetArgs,
+}
+
+/// Remove what singletons that have ended left
+///
+/// Logs and sockets; the directory in $MEMO_STATE only with --state.
+#[derive(Args, Clone, Debug)]
+pub struct CollectArgs {
+    /// Only of those that ended so long ago (7d)
+    #[arg(long, value_name = "DURATION", value_hint = ValueHint::Other)]
+    pub older_than: Option<String>,
+
+    /// What they kept in $MEMO_STATE too
+    #[arg(long)]
+    pub state: bool,
+
+    /// Say what would go, and remove nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}

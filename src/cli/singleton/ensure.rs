@@ -1,0 +1,66 @@
+//! `memo singleton [NAME] -- COMMAND`: an instance that is ready, and one line to reach it by.
+
+use std::ffi::OsString;
+
+use super::args::{PrintChoice, SingletonArgs};
+use super::asking::{Asked, Asking, prefix, variables};
+use super::{logs, parsed, shown};
+use crate::cli::run::Surroundings;
+use crate::cli::{print, quote};
+use crate::engine::Exit;
+use crate::error::{Error, Kind};
+use crate::ui::Ui;
+
+/// Gets an instance and prints how to reach it.
+///
+/// # Errors
+/// Why there is none.
+pub(super) fn ensure(words: &[OsString], around: &Surroundings) -> Result<Exit, Error> {
+    let Some(args) = parsed::<SingletonArgs>("", words, Kind::Failed)? else { return Ok(Exit::Code(0)) };
+    let ui = Ui::new(args.ask.talk());
+    let config = crate::cli::config(around, &ui);
+    let asking = Asking {
+        name: args.name.as_deref(),
+        args: &args.ask,
+        command: &args.command,
+        framing: None,
+        config: &config,
+        around,
+        ui: &ui,
+    };
+    let asked = asking.ask()?;
+    if args.foreground {
+        return logs::stay(asked, around);
+    }
+    print::print(&text(&args, &asked, around)?).map(|()| Exit::Code(0))
+}
+
+fn text(args: &SingletonArgs, asked: &Asked, around: &Surroundings) -> Result<String, Error> {
+    let (report, slot) = (&asked.got.report, &asked.slot);
+    if args.json {
+        return Ok(shown::object(&asked.name, slot, report, around.clock.now()).line());
+    }
+    let line = |text: String| Ok(text + "\n");
+    match args.print.unwrap_or(PrintChoice::Addr) {
+        PrintChoice::Addr => line(report.handle()),
+        PrintChoice::Id => line(report.instance.to_string()),
+        PrintChoice::Pid => line(report.pid.to_string()),
+        PrintChoice::Port => match report.port {
+            Some(port) => line(port.to_string()),
+            None => Err(Error::new(
+                Kind::Failed,
+                format_args!("singleton `{}` has no port that is known", asked.name),
+            )
+            .hint("`--port auto` gives it one, `--ready-port PORT` says which it has")),
+        },
+        PrintChoice::Log => line(slot.log().display().to_string()),
+        PrintChoice::State => line(slot.state().display().to_string()),
+        PrintChoice::Env => {
+            let all = variables(&prefix(&asked.name), slot, report);
+            let set = all.iter().map(|(name, value)| {
+                format!("export {}={}\n", name.display(), quote::word(value.as_encoded_bytes()))
+            });
+            Ok(set.collect())
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! `memo singleton`: one long-running process per key, handed to everybody who asks.
+//!
+//! The first word behind it is one of the subcommands, or a name, or an option.
+
+mod args;
+mod asking;
+mod call;
+mod collect;
+mod depend;
+mod ensure;
+mod hold;
+mod list;
+mod logs;
+mod place;
+mod reason;
+mod shown;
+mod status;
+mod stop;
+mod target;
+mod wait;
+mod wanted;
+mod words;
+
+use std::ffi::OsString;
+
+use clap::{Args, Command, FromArgMatches};
+
+use super::run::Surroundings;
+use super::{print, usage};
+use crate::config::Config;
+use crate::engine::Exit;
+use crate::error::{Error, Kind};
+use crate::sys::signal;
+use crate::ui::{Talk, Ui};
+
+pub use args::SingletonArgs;
+pub(super) use depend::{instance, is_still};
+
+/// The subcommands, which are no names of singletons.
+pub const SUBCOMMANDS: [&str; 11] =
+    ["run", "call", "status", "ls", "stop", "restart", "logs", "wait", "id", "why", "gc"];
+
+/// Does what follows `memo singleton`.
+pub fn singleton(words: &[OsString], around: &Surroundings) -> Exit {
+    // What cannot be written is an error there, and not the end of memo.
+    signal::ignore_file_limit();
+    let first = words.first().and_then(|word| word.to_str()).unwrap_or_default();
+    let rest = words.get(1..).unwrap_or_default();
+    let done = match first {
+        "run" => hold::hold(rest, around),
+        "call" => code(
+            parsed::<args::CallArgs>("call", rest, Kind::Failed)
+                .and_then(|args| args.map_or(Ok(0), |args| call::call(&args, around))),
+        ),
+        "status" => quiet("status", rest, around, status::status),
+        "ls" => quiet("ls", rest, around, list::list),
+        "stop" => quiet("stop", rest, around, stop::stop),
+        "restart" => quiet("restart", rest, around, stop::restart),
+        "logs" => quiet("logs", rest, around, logs::logs),
+        "wait" => wait::wait(rest, around),
+        "id" => quiet("id", rest, around, status::id),
+        "why" => quiet("why", rest, around, reason::why),
+        "gc" => quiet("gc", rest, around, collect::collect),
+        _ => ensure::ensure(words, around),
+    };
+    match done {
+        Ok(exit) => exit,
+        Err(error) => {
+            Ui::new(Talk::Normal).error(&error);
+            Exit::Code(error.kind().code())
+        }
+    }
+}
+
+/// Parses the words of a subcommand and does it.
+fn quiet<T: Args + FromArgMatches>(
+    name: &'static str,
+    words: &[OsString],
+    around: &Surroundings,
+    then: impl FnOnce(&T, &Config, &Surroundings, &Ui) -> Result<u8, Error>,
+) -> Result<Exit, Error> {
+    let Some(args) = parsed::<T>(name, words, Kind::Usage)? else { return Ok(Exit::Code(0)) };
+    let ui = Ui::new(Talk::Normal);
+    let config = super::config(around, &ui);
+    code(then(&args, &config, around, &ui).map_err(|error| match error.kind() {
+        // What was typed wrongly is that of a subcommand, not of a run.
+        Kind::Failed | Kind::NotFound | Kind::NotExecutable => error,
+        _ => error,
+    }))
+}
+
+fn code(done: Result<u8, Error>) -> Result<Exit, Error> {
+    done.map(Exit::Code)
+}
+
+/// Returns the arguments of a subcommand; `None` when help was asked for and given.
+fn parsed<T: Args + FromArgMatches>(
+    name: &'static str,
+    words: &[OsString],
+    kind: Kind,
+) -> Result<Option<T>, Error> {
+    let command = named::<T>(name);
+    let words = std::iter::once(OsString::from("memo")).chain(words.iter().cloned());
+    let matches = match command.try_get_matches_from(words) {
+        Ok(matches) => matches,
+        Err(error) if error.kind() == clap::error::ErrorKind::DisplayHelp => {
+            return print::print(&error.render().to_string()).map(|()| None);
+        }
+        Err(error) => return Err(explained(name, &error, kind)),
+    };
+    T::from_arg_matches(&matches).map(Some).map_err(|error| usage::explain(&error, kind))
+}
+
+/// Returns the error of usage, for what is often typed wrongly with its own hint.
+fn explained(name: &str, error: &clap::Error, kind: Kind) -> Error {
+    use clap::error::{ContextKind, ContextValue, ErrorKind};
+    let argument = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(text)) => text.clone(),
+        _ => String::new(),
+    };
+    let of_run =
+        ["-o", "--output", "--refresh", "--only-cached", "--cache-exit", "--stale", "--strict", "--depfile"];
+    let long = argument.split('=').next().unwrap_or_default();
+    if error.kind() == ErrorKind::UnknownArgument && of_run.contains(&long) {
+        return Error::new(
+            kind,
+            format_args!(
+                "`{long}` belongs to `memo run`, which stores results; `memo singleton` keeps a process running"
+            ),
+        );
+    }
+    let explained = usage::explain(error, kind);
+    if error.kind() == ErrorKind::UnknownArgument && !argument.starts_with('-') {
+        let spelled = if name.is_empty() { String::new() } else { format!(" {name}") };
+        return Error::new(kind, format_args!("`{argument}`: a command stands behind `--`"))
+            .hint(format_args!("`memo singleton{spelled} NAME -- COMMAND [ARG]...`"));
+    }
+    explained
+}
+
+/// Returns a subcommand by its name.
+fn named<T: Args>(name: &'static str) -> Command {
+    let spelled =
+        if name.is_empty() { "memo singleton".to_owned() } else { format!("memo singleton {name}") };
+    T::augment_args(Command::new(if name.is_empty() { "singleton" } else { name }))
+        .display_name(spelled.clone())
+        .bin_name(spelled)
+        .max_term_width(100)
+}
+
+/// Returns the whole of it, for completions, the manual and help.
+pub fn tree() -> Command {
+    use args::{
+        CallArgs, CollectArgs, HoldArgs, IdArgs, ListArgs, LogsArgs, ReasonArgs, RestartArgs, StatusArgs,
+        StopArgs, WaitArgs,
+    };
+    named::<SingletonArgs>("").disable_help_subcommand(true).subcommands([
+        named::<HoldArgs>("run"),
+        named::<CallArgs>("call"),
+        named::<StatusArgs>("status"),
+        named::<ListArgs>("ls"),
+        named::<StopArgs>("stop"),
+        named::<RestartArgs>("restart"),
+        named::<LogsArgs>("logs"),
+        named::<WaitArgs>("wait"),
+        named::<IdArgs>("id"),
+        named::<ReasonArgs>("why"),
+        named::<CollectArgs>("gc"),
+    ])
+}

@@ -1,0 +1,109 @@
+//! How an instance is shown, to people and as JSON.
+
+use std::fmt::Write;
+use std::os::unix::ffi::OsStrExt;
+use std::time::Duration;
+
+use crate::action::identity::Timestamp;
+use crate::cli::json::Object;
+use crate::cli::{quote, when};
+use crate::singleton::report::Report;
+use crate::singleton::slot::Slot;
+
+/// Returns a command as one line: `NAME=...` for its assignments, then its words.
+pub(super) fn command(report: &Report) -> String {
+    let assignments = report.assignments.iter().map(|name| format!("{name}=..."));
+    let words = report.words.iter().map(|word| quote::word(word));
+    assignments.chain(words).collect::<Vec<_>>().join(" ")
+}
+
+/// Returns the age of something.
+pub(super) fn age(now: Timestamp, since: Timestamp) -> Duration {
+    now.since(since).unwrap_or_default()
+}
+
+/// Returns all that is known of an instance, for people.
+pub(super) fn text(name: &str, slot: &Slot, report: &Report, now: Timestamp) -> String {
+    let mut out = format!("{name}  {}", report.stage.name());
+    if let Some(address) = &report.address {
+        let _ = write!(out, "  {address}");
+    }
+    out.push('\n');
+    let mut line = |label: &str, text: String| {
+        let _ = writeln!(out, "  {label:<10}{text}");
+    };
+    line("instance", report.instance.to_string());
+    let ready = match report.ready.and_then(|ready| ready.since(report.started)) {
+        Some(took) => format!(", ready after {}", when::shown_duration(took)),
+        None => String::new(),
+    };
+    let started = when::shown_age(age(now, report.started));
+    let pid = if report.pid == 0 { "none now".to_owned() } else { report.pid.to_string() };
+    line("process", format!("{pid}, under {}, started {started} ago{ready}", report.supervisor));
+    if report.restarts > 0 {
+        line("restarts", report.restarts.to_string());
+    }
+    line("command", command(report));
+    line("directory", report.directory.display().to_string());
+    if !report.status.is_empty() {
+        line("status", report.status.clone());
+    }
+    for (name, value) in &report.values {
+        line(name, value.clone());
+    }
+    if let Some(framing) = report.framing {
+        line("framing", framing.name().to_owned());
+    }
+    let used = match (report.leases, report.calls) {
+        (0, 0) => format!("{} ago", when::shown_age(report.unused)),
+        (leases, 0) => format!("held by {leases}"),
+        (0, calls) => format!("{calls} calls under way"),
+        (leases, calls) => format!("held by {leases}, {calls} calls under way"),
+    };
+    line("used", used);
+    let ends: Vec<String> = [
+        report.idle.map(|idle| format!("when unused for {}", when::shown_age(idle))),
+        report.ttl.map(|ttl| format!("when {} old", when::shown_age(ttl))),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    if !ends.is_empty() {
+        line("ends", ends.join(", "));
+    }
+    line("log", slot.log().display().to_string());
+    line("state", slot.state().display().to_string());
+    out
+}
+
+/// Returns all that is known of an instance, for programs.
+pub(super) fn object(name: &str, slot: &Slot, report: &Report, now: Timestamp) -> Object {
+    let bytes = |path: std::path::PathBuf| path.into_os_string();
+    let (log, state) = (bytes(slot.log()), bytes(slot.state()));
+    let ns = |duration: Duration| i128::try_from(duration.as_nanos()).ok();
+    let values = report.values.iter().fold(Object::new(), |object, (name, value)| object.text(name, value));
+    Object::new()
+        .text("name", name)
+        .text("stage", report.stage.name())
+        .text("instance", &report.instance.to_string())
+        .text("fingerprint", &report.fingerprint.to_string())
+        .number("pid", u64::try_from(report.pid).unwrap_or(0))
+        .number("supervisor", u64::try_from(report.supervisor).unwrap_or(0))
+        .bytes("address", report.address.as_deref().map(str::as_bytes))
+        .optional_number("port", report.port.map(u64::from))
+        .object("values", values)
+        .text("status", &report.status)
+        .list("words", report.words.iter().map(Vec::as_slice))
+        .bytes("directory", Some(report.directory.as_os_str().as_bytes()))
+        .seconds("age", ns(age(now, report.started)))
+        .seconds("ready_after", report.ready.and_then(|ready| ready.since(report.started)).and_then(ns))
+        .seconds("unused", ns(report.unused))
+        .number("leases", report.leases)
+        .number("calls", report.calls)
+        .number("restarts", report.restarts)
+        .bytes("framing", report.framing.map(|framing| framing.name().as_bytes()))
+        .seconds("idle", report.idle.and_then(ns))
+        .seconds("ttl", report.ttl.and_then(ns))
+        .bytes("log", Some(log.as_bytes()))
+        .bytes("state", Some(state.as_bytes()))
+}

@@ -1,0 +1,54 @@
+//! Which singleton a subcommand is about, and what there is of it.
+
+use super::args::TargetArgs;
+use super::asking::ANSWER;
+use super::place;
+use super::wanted::meant;
+use super::words::{Wish, how, lacking};
+use crate::cli::run::Surroundings;
+use crate::cli::when;
+use crate::config::Config;
+use crate::error::{Error, Kind};
+use crate::singleton::ask;
+use crate::singleton::report::Report;
+use crate::singleton::slot::Slot;
+use crate::singleton::verdict::Last;
+use crate::ui::Ui;
+
+/// Returns the slot that is meant.
+///
+/// # Errors
+/// What is wrong with what was typed.
+pub(super) fn slot(
+    args: &TargetArgs,
+    config: &Config,
+    around: &Surroundings,
+    ui: &Ui,
+) -> Result<Slot, Error> {
+    meant(args.name.as_deref(), &args.key, &args.command, config, around, ui).map(|meant| meant.slot)
+}
+
+/// Returns what is known of the instance in a slot; `None` where there is none.
+///
+/// # Errors
+/// When its supervisor does not answer.
+pub(super) fn report(slot: &Slot) -> Result<Option<Report>, Error> {
+    ask::report(slot, ANSWER).map_err(|why| lacking(&place::called(slot), why, Wish::plain(ANSWER)))
+}
+
+/// Returns the error for a slot without an instance, with how the last one ended.
+pub(super) fn nothing(slot: &Slot, around: &Surroundings) -> Error {
+    let name = place::called(slot);
+    let error = Error::new(Kind::Nothing, format_args!("singleton `{name}` is not running"));
+    let Some(last) = Last::read(slot.directory()) else { return error };
+    let age = around.clock.now().since(last.verdict.finished).unwrap_or_default();
+    let ended = match last.verdict.ended {
+        Some(_) => format!(" ({})", how(last.verdict.ended)),
+        None => String::new(),
+    };
+    error.hint(format_args!(
+        "the last one ended {} ago: {}{ended}; `memo singleton logs {name}`",
+        when::shown_age(age),
+        last.verdict.why
+    ))
+}

@@ -1,0 +1,237 @@
+//! What memo says of singletons: errors with their hints, and what has changed, in the words of `memo why`.
+
+use std::time::Duration;
+
+use crate::action::part::Apart;
+use crate::action::reason::Missed;
+use crate::config::duration::Shown;
+use crate::error::{Error, Kind, system_text};
+use crate::singleton::ask::{Lacking, Told};
+use crate::singleton::dependencies::Changed;
+use crate::singleton::message::Change;
+use crate::singleton::verdict::{Verdict, Why};
+use crate::store::location::Trouble;
+use crate::sys::process::{Ended, is_not_found};
+use crate::ui::Ui;
+
+/// Returns the name of what changed, and about what: `input-changed: `conf``.
+pub(super) fn changed(changed: &Changed) -> String {
+    match changed {
+        Changed::Observed(missed) => missed.to_string(),
+        Changed::Part(apart) => part(apart),
+    }
+}
+
+fn part(apart: &Apart) -> String {
+    let Some(part) = apart.part() else { return String::new() };
+    let name = String::from_utf8_lossy(&part.name);
+    if name.is_empty() { part.kind.name().to_owned() } else { format!("{}: `{name}`", part.kind.name()) }
+}
+
+/// Returns what changed, by what the supervisor says and what can be found out.
+pub(super) fn all_changed(change: Change, found: &[Changed]) -> String {
+    match change {
+        Change::Dependencies if found.is_empty() => "something that it depends on".to_owned(),
+        Change::Dependencies => found.iter().map(changed).collect::<Vec<_>>().join(", "),
+        Change::Framing => "framing".to_owned(),
+        Change::Readiness => "readiness".to_owned(),
+        Change::Expired => Missed::Expired.to_string(),
+    }
+}
+
+/// Says on the way what is done.
+pub(super) fn tell(ui: &Ui, name: &str, told: Told<'_>, found: &dyn Fn() -> Vec<Changed>) {
+    match told {
+        Told::Replacing(change) => {
+            ui.done(format_args!("singleton `{name}` is replaced: {}", all_changed(change, &found())), None);
+        }
+        Told::Keeping(change) => ui.warning(
+            format_args!(
+                "singleton `{name}` is kept although this changed: {}",
+                all_changed(change, &found())
+            ),
+            Some("without `--on-change keep` it is replaced"),
+        ),
+        Told::CheckFailed(why) => {
+            ui.done(format_args!("singleton `{name}` is replaced: check-failed: {why}"), None);
+        }
+        Told::Thrashing(times) => ui.warning(
+            format_args!(
+                "singleton `{name}` was replaced {times} times in the last minute: callers disagree about it"
+            ),
+            Some("`memo singleton why` says what differs; `--on-change keep` lets one of them have its way"),
+        ),
+        Told::ReleaseFailed(why) => {
+            ui.warning(format_args!("the release of singleton `{name}` failed: {why}"), None);
+        }
+    }
+}
+
+/// Returns the error for an instance that is not to be had.
+pub(super) fn lacking(name: &str, lacking: Lacking, wanted: Wish<'_>) -> Error {
+    match lacking {
+        Lacking::NotRunning => not_running(name, wanted.no_start),
+        Lacking::Failed(verdict) => failed(name, &verdict, wanted.first_word, wanted.timeout),
+        Lacking::Changed(_, change) => {
+            let what = all_changed(change, &(wanted.changed)());
+            let option = if wanted.no_start { "--no-start" } else { "--on-change fail" };
+            Error::new(Kind::Left, format_args!("singleton `{name}` was not replaced: {what} (`{option}`)"))
+                .hint(format_args!("`memo singleton stop {name}` ends it"))
+        }
+        Lacking::InUse { leases, calls } => Error::new(
+            Kind::Left,
+            format_args!("singleton `{name}` was not replaced: it is in use by {} (`--busy fail`)", leases + calls),
+        )
+        .hint("`--busy wait` waits until it is not, `--busy kill` does not"),
+        Lacking::Late(pid) => late(name, pid, wanted.timeout),
+        Lacking::Looping(last) => Error::new(
+            Kind::Failed,
+            format_args!(
+                "singleton `{name}` was not started: it ended by itself soon after it was ready, {} times in the last minute",
+                last.ends.iter().filter(|end| end.quick).count()
+            ),
+        )
+        .details(last.verdict.tail)
+        .hint("`--force` starts it all the same"),
+        Lacking::Inside => Error::new(
+            Kind::Failed,
+            format_args!("singleton `{name}` cannot be replaced from inside itself"),
+        )
+        .hint("ask for it as it was started, or give what it needs another name"),
+        Lacking::Trouble(trouble) => of_trouble(trouble),
+        Lacking::System(error) => {
+            Error::new(Kind::Failed, format_args!("cannot start singleton `{name}`: {}", system_text(&error)))
+        }
+        Lacking::Refused(why) => Error::new(Kind::Failed, format_args!("singleton `{name}`: {why}")),
+    }
+}
+
+/// What was wished for, as far as an error speaks of it.
+#[derive(Clone, Copy)]
+pub(super) struct Wish<'a> {
+    /// The first word of the command.
+    pub(super) first_word: &'a str,
+    /// How long it might take.
+    pub(super) timeout: Duration,
+    /// Whether nothing was to be started.
+    pub(super) no_start: bool,
+    /// Finds out what changed.
+    pub(super) changed: &'a dyn Fn() -> Vec<Changed>,
+}
+
+impl Wish<'_> {
+    /// Returns what whoever starts nothing wishes for.
+    pub(super) fn plain(timeout: Duration) -> Self {
+        Self { first_word: "", timeout, no_start: false, changed: &Vec::new }
+    }
+}
+
+/// Returns the error for a slot that cannot be used.
+pub(super) fn of_trouble(trouble: Trouble) -> Error {
+    Error::from(trouble)
+}
+
+/// Returns the error for what nobody runs.
+pub(super) fn not_running(name: &str, no_start: bool) -> Error {
+    let kind = if no_start { Kind::Left } else { Kind::Failed };
+    let error = Error::new(kind, format_args!("singleton `{name}` is not running"));
+    match name.strip_prefix('@') {
+        Some(_) => error,
+        None if no_start => error.hint("without `--no-start` it is started"),
+        None => error.hint(format_args!("`memo singleton {name} -- COMMAND` starts it")),
+    }
+}
+
+/// Returns the error for a supervisor that does not answer.
+pub(super) fn late(name: &str, pid: Option<i32>, timeout: Duration) -> Error {
+    let who = pid.map_or(String::new(), |pid| format!(" (process {pid})"));
+    let error = Error::new(
+        Kind::TimedOut,
+        format_args!("singleton `{name}`: its supervisor{who} did not answer within {}", Shown(timeout)),
+    );
+    match pid {
+        Some(pid) => error.hint(format_args!("if it was stopped, `kill -CONT {pid}` lets it go on")),
+        None => error,
+    }
+}
+
+/// Returns how a process ended, in words.
+pub(super) fn how(ended: Option<Ended>) -> String {
+    match ended {
+        None => "nobody saw how".to_owned(),
+        Some(Ended::Exit(code)) => format!("exit {code}"),
+        Some(Ended::Signal(signal)) => format!("signal {signal}"),
+    }
+}
+
+/// Returns the exit status of whoever depends on how a process ended.
+pub(super) fn status_of(ended: Option<Ended>) -> Option<u8> {
+    match ended {
+        Some(Ended::Exit(code)) => Some(code),
+        Some(Ended::Signal(signal)) => Some(128_u8.wrapping_add(u8::try_from(signal).unwrap_or(0))),
+        None => None,
+    }
+}
+
+fn failed(name: &str, verdict: &Verdict, first_word: &str, timeout: Duration) -> Error {
+    let note = if verdict.note.is_empty() { String::new() } else { format!(": {}", verdict.note) };
+    let tail = verdict.tail.clone();
+    match verdict.why {
+        Why::NotStarted => match verdict.errno.map(std::io::Error::from_raw_os_error) {
+            Some(error) => {
+                let kind = if is_not_found(&error) { Kind::NotFound } else { Kind::NotExecutable };
+                Error::new(kind, format_args!("cannot run `{first_word}`: {}", system_text(&error)))
+            }
+            None => Error::new(Kind::Failed, format_args!("singleton `{name}` was not started{note}")),
+        },
+        Why::TimedOut => {
+            let error = Error::new(
+                Kind::TimedOut,
+                format_args!("singleton `{name}` was not ready within {}{note}", Shown(timeout)),
+            );
+            let error = error.details(tail);
+            if verdict.note.contains("--ready-log") {
+                error.hint("a program that writes to no terminal may keep its lines back: `python3 -u`, `stdbuf -oL`")
+            } else {
+                error.hint("`--timeout 5m` gives it longer")
+            }
+        }
+        Why::Exited => {
+            let kind = match status_of(verdict.ended) {
+                None | Some(0) => Kind::Failed,
+                Some(code) => Kind::Process(code),
+            };
+            let error = Error::new(
+                kind,
+                format_args!("singleton `{name}` ended before it was ready: {}{note}", how(verdict.ended)),
+            )
+            .details(tail);
+            if verdict.note.contains("background") {
+                error.hint(
+                    "let it stay in the foreground: `nginx -g 'daemon off;'`, `redis-server --daemonize no`",
+                )
+            } else {
+                error
+            }
+        }
+        why => Error::new(
+            Kind::Failed,
+            format_args!("singleton `{name}` was ended before it was ready ({why}){note}"),
+        ),
+    }
+}
+
+/// Returns the error for a call that has no reply.
+pub(super) fn unanswered(name: &str, verdict: &Verdict) -> Error {
+    let kind = match (verdict.why, status_of(verdict.ended)) {
+        (Why::Exited, Some(code)) if code != 0 => Kind::Process(code),
+        _ => Kind::Failed,
+    };
+    let what = match verdict.why {
+        Why::Exited => how(verdict.ended),
+        why if verdict.note.is_empty() => why.to_string(),
+        why => format!("{why}: {}", verdict.note),
+    };
+    Error::new(kind, format_args!("singleton `{name}` ended before it had replied: {what}"))
+        .details(verdict.tail.iter().cloned())
+}

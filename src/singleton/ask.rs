@@ -1,0 +1,377 @@
+//! Asking for an instance: the loop that ends with one that is ready, or with why there is none.
+//!
+//! Whoever finds nobody listening tries the lock. Who gets it starts the instance; who does not is told soon, for
+//! somebody is starting or ending one: the wait for the lock is cut short to look at the socket again.
+//!
+//! # Replacement
+//! Two callers who disagree about what an instance depends on must not keep each other from ever having one: an instance
+//! becomes ready and is handed to whoever started it before it can be replaced. It is stopped, all of it, before the
+//! next one starts, under the same lock.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::time::{Duration, Instant};
+
+use super::client::{Connection, Heard, MARGIN};
+use super::dependencies::Kept;
+use super::machine::{LOOP_ENDS, LOOP_TIME};
+use super::message::{Busy, Change, Ensure, Reply, Request};
+use super::release;
+use super::report::{Report, Stage};
+use super::service::Service;
+use super::slot::{Lock, Slot};
+use super::start;
+use super::tree;
+use super::verdict::{Last, Verdict, Why};
+use crate::action::identity::Timestamp;
+use crate::fault;
+use crate::store::location::Trouble;
+use crate::sys::poll;
+use crate::sys::signal;
+
+/// What is done when what an instance depends on has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnChange {
+    /// It is replaced.
+    Replace,
+    /// It is used all the same.
+    Keep,
+    /// That is an error.
+    Fail,
+}
+
+/// Says whether an instance still is good, or how it failed.
+pub type Check<'a> = &'a dyn Fn(&Report) -> Result<(), String>;
+
+/// What somebody wants of a slot.
+pub struct Ask<'a> {
+    /// Which slot.
+    pub slot: &'a Slot,
+    /// What is to be kept there; none when only what is there is wanted.
+    pub service: Option<&'a Service>,
+    /// What is said to the supervisor.
+    pub ensure: Option<Ensure>,
+    /// What is kept for those who ask later why it changed; made when an instance is started.
+    pub kept: &'a dyn Fn() -> Option<Kept>,
+    /// What to do when what it depends on changed.
+    pub on_change: OnChange,
+    /// What to do while others use what is to be replaced.
+    pub busy: Busy,
+    /// Whether one that is there is stopped first.
+    pub force: bool,
+    /// Whether nothing is started.
+    pub no_start: bool,
+    /// Whether CI systems are not to find it.
+    pub survive_ci: bool,
+    /// How long all of this may take.
+    pub timeout: Duration,
+    /// The caller's environment.
+    pub environment: &'a [(OsString, OsString)],
+    /// The clock.
+    pub now: &'a dyn Fn() -> Timestamp,
+    /// What is asked before one that is there is handed out.
+    pub check: Option<Check<'a>>,
+    /// Is told what is done besides.
+    pub tell: &'a dyn Fn(Told<'_>),
+}
+
+/// What is told on the way.
+#[derive(Debug)]
+pub enum Told<'a> {
+    /// It is replaced, because of this.
+    Replacing(Change),
+    /// It is kept although this changed.
+    Keeping(Change),
+    /// It is replaced because `--check` failed so.
+    CheckFailed(&'a str),
+    /// It was replaced so often in a minute.
+    Thrashing(usize),
+    /// What `--on-release` failed with.
+    ReleaseFailed(&'a str),
+}
+
+/// An instance that is ready.
+#[derive(Debug)]
+pub struct Got {
+    /// Which.
+    pub report: Report,
+    /// Whether it was started for this call.
+    pub fresh: bool,
+    /// The connection over which it was got.
+    pub connection: Connection,
+}
+
+/// Why there is none.
+#[derive(Debug)]
+pub enum Lacking {
+    /// Nobody runs it, and nothing was to be started.
+    NotRunning,
+    /// It ended before it was ready.
+    Failed(Box<Verdict>),
+    /// What it depends on changed, and it was to be left.
+    Changed(Box<Report>, Change),
+    /// Others use what was to be replaced, and it was to be left.
+    InUse {
+        /// How many hold it.
+        leases: u64,
+        /// How many requests are under way.
+        calls: u64,
+    },
+    /// It took too long; a supervisor that does not answer.
+    Late(Option<i32>),
+    /// It ended by itself again and again.
+    Looping(Box<Last>),
+    /// It was asked for from inside itself, and is not what it was to be.
+    Inside,
+    /// The slot cannot be used.
+    Trouble(Trouble),
+    /// The supervisor could not be started.
+    System(io::Error),
+    /// The supervisor said no.
+    Refused(String),
+}
+
+impl From<Trouble> for Lacking {
+    fn from(trouble: Trouble) -> Self {
+        Self::Trouble(trouble)
+    }
+}
+
+/// The first and the longest wait for a lock before the socket is looked at again.
+const WAITS: [Duration; 2] = [Duration::from_millis(1), Duration::from_millis(50)];
+/// So many replacements within [`LOOP_TIME`] are worth a warning.
+const THRASHING: usize = 3;
+
+/// Gets an instance that is ready.
+///
+/// # Errors
+/// [`Lacking`], with the reason.
+pub fn ask(ask: &Ask<'_>) -> Result<Got, Lacking> {
+    let mut going = Going {
+        ask,
+        deadline: Instant::now() + ask.timeout,
+        wait: WAITS[0],
+        force: ask.force,
+        check: ask.check,
+    };
+    loop {
+        if let Some(got) = going.once()? {
+            return Ok(got);
+        }
+    }
+}
+
+struct Going<'a> {
+    ask: &'a Ask<'a>,
+    deadline: Instant,
+    wait: Duration,
+    /// Whether what is there is still to be stopped.
+    force: bool,
+    /// The check that is still to be made: only of one that was there before.
+    check: Option<Check<'a>>,
+}
+
+impl Going<'_> {
+    /// Tries once; `None` says that what was there has gone.
+    fn once(&mut self) -> Result<Option<Got>, Lacking> {
+        let ask = self.ask;
+        if let Some(connection) = Connection::open(ask.slot).map_err(Lacking::System)? {
+            return self.talk(connection, false);
+        }
+        if ask.slot.directory().symlink_metadata().is_err() && (ask.no_start || ask.service.is_none()) {
+            return Err(Lacking::NotRunning);
+        }
+        match ask.slot.lock(self.wait)? {
+            Some(lock) => {
+                let Some(service) = ask.service.filter(|_| !ask.no_start) else {
+                    return Err(Lacking::NotRunning);
+                };
+                let connection = self.start(lock, service)?;
+                // Whoever starts it hears from the supervisor that it was too late.
+                self.deadline = self.deadline.max(Instant::now() + service.settings.timeout) + MARGIN;
+                (self.force, self.check) = (false, None);
+                self.talk(connection, true)
+            }
+            None if Instant::now() >= self.deadline => {
+                Err(Lacking::Late(ask.slot.record().map(|record| record.supervisor.pid)))
+            }
+            None => {
+                self.wait = (self.wait * 2).min(WAITS[1]);
+                Ok(None)
+            }
+        }
+    }
+
+    fn talk(&mut self, mut connection: Connection, fresh: bool) -> Result<Option<Got>, Lacking> {
+        let ask = self.ask;
+        connection.until(Some(self.deadline));
+        if self.force {
+            self.force = false;
+            let stop = stop(None, Why::Restarted, ask.busy);
+            return self.stop(connection, &stop);
+        }
+        let nested = ask.ensure.as_ref().is_some_and(|ensure| ensure.nested);
+        let request = ask.ensure.clone().map_or(Request::Join, Request::Ensure);
+        match connection.ask(&request) {
+            Heard::Reply(Reply::Ready(report)) => {
+                // Between the answer and now it may have ended.
+                if !nested && !is_there(&report, &connection) {
+                    return Ok(None);
+                }
+                if let Some(check) = self.check.take()
+                    && let Err(why) = check(&report)
+                {
+                    (ask.tell)(Told::CheckFailed(&why));
+                    let stop = stop(Some(&report), Why::CheckFailed, ask.busy);
+                    return self.stop(connection, &stop);
+                }
+                self.note_release(fresh);
+                Ok(Some(Got { report, fresh, connection }))
+            }
+            Heard::Reply(Reply::Failed(verdict)) => Err(Lacking::Failed(Box::new(verdict))),
+            Heard::Reply(Reply::Changed(..)) if nested => Err(Lacking::Inside),
+            Heard::Reply(Reply::Changed(report, change)) => match ask.on_change {
+                _ if change == Change::Expired => {
+                    let stop = stop(Some(&report), Why::Expired, ask.busy);
+                    self.stop(connection, &stop)
+                }
+                OnChange::Fail => Err(Lacking::Changed(Box::new(report), change)),
+                _ if ask.no_start => Err(Lacking::Changed(Box::new(report), change)),
+                OnChange::Keep => {
+                    (ask.tell)(Told::Keeping(change));
+                    Ok(Some(Got { report, fresh: false, connection }))
+                }
+                OnChange::Replace => {
+                    (ask.tell)(Told::Replacing(change));
+                    let stop = stop(Some(&report), Why::Replaced, ask.busy);
+                    self.stop(connection, &stop)
+                }
+            },
+            Heard::Reply(Reply::Refused(why)) => Err(Lacking::Refused(why)),
+            Heard::Reply(Reply::Unsupported) => Err(Lacking::Refused(
+                "its supervisor, of another memo, does not know what was asked".to_owned(),
+            )),
+            Heard::Reply(_) | Heard::Gone => Ok(None),
+            Heard::Late => Err(Lacking::Late(ask.slot.record().map(|record| record.supervisor.pid))),
+        }
+    }
+
+    /// Has what is there stopped; then it is to be tried again.
+    fn stop(&self, mut connection: Connection, request: &Request) -> Result<Option<Got>, Lacking> {
+        match connection.ask(request) {
+            Heard::Reply(Reply::InUse { leases, calls }) => Err(Lacking::InUse { leases, calls }),
+            Heard::Late => Err(Lacking::Late(self.ask.slot.record().map(|record| record.supervisor.pid))),
+            // The next try waits for the lock.
+            _ => Ok(None),
+        }
+    }
+
+    fn start(&self, lock: Lock, service: &Service) -> Result<Connection, Lacking> {
+        let ask = self.ask;
+        let last = Last::read(ask.slot.directory());
+        let recent =
+            |end: &super::verdict::End| (ask.now)().since(end.at).is_some_and(|since| since < LOOP_TIME);
+        if let Some(last) = last.as_ref().filter(|_| !ask.force) {
+            let quick = last.ends.iter().filter(|end| recent(end) && end.quick).count();
+            if quick >= LOOP_ENDS {
+                return Err(Lacking::Looping(Box::new(last.clone())));
+            }
+            let replaced = last.ends.iter().filter(|end| recent(end) && end.why == Why::Replaced).count();
+            if replaced >= THRASHING {
+                (ask.tell)(Told::Thrashing(replaced));
+            }
+        }
+        sweep(ask.slot, last.as_ref(), ask.environment);
+        fault::point("singleton.swept");
+        if let Some(kept) = (ask.kept)() {
+            // Without it nothing is wrong; it is only not known why something changed.
+            let _ = kept.keep(ask.slot.directory());
+        }
+        let environment = ask.environment.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str()));
+        let stream = start::start(ask.slot, lock, service, environment, ask.survive_ci);
+        stream.map(Connection::new).map_err(Lacking::System)
+    }
+
+    /// Says that what the instance before left was not released as it should have been.
+    fn note_release(&self, fresh: bool) {
+        if !fresh {
+            return;
+        }
+        if let Some(why) = Last::read(self.ask.slot.directory()).and_then(|last| last.verdict.release_failed)
+        {
+            (self.ask.tell)(Told::ReleaseFailed(&why));
+        }
+    }
+}
+
+/// Returns the request to stop an instance.
+fn stop(report: Option<&Report>, why: Why, busy: Busy) -> Request {
+    Request::Stop { instance: report.map(|report| report.instance), why, grace: None, busy }
+}
+
+/// Ends what an instance has left whose guardian and supervisor were killed at one time; the lock must be held.
+///
+/// Its processes are found by the variable that all of them were given. One that has overwritten its environment is
+/// not found. What it would have run when it had gone is run.
+pub fn sweep(slot: &Slot, last: Option<&Last>, environment: &[(OsString, OsString)]) {
+    let Some(record) = slot.record() else { return };
+    if last.is_some_and(|last| last.verdict.instance == record.instance) {
+        return;
+    }
+    let cookie = [release::INSTANCE.as_bytes(), b"=", record.instance.to_string().as_bytes()].concat();
+    let begun = Instant::now();
+    loop {
+        let left = tree::with_variable(&cookie);
+        if left.is_empty() || begun.elapsed() > super::machine::KILL_LIMIT {
+            break;
+        }
+        for process in &left {
+            tree::send(process, signal::KILL);
+        }
+        // Until the kernel has taken them away.
+        let _ = poll::wait(&mut [], Some(Duration::from_millis(5)));
+    }
+    release::run_left(slot, record.instance, environment);
+}
+
+/// Returns whether an instance is asked for from inside itself.
+pub fn is_inside(slot: &Slot, stack: Option<&OsStr>) -> bool {
+    let id = slot.id();
+    stack.and_then(OsStr::to_str).is_some_and(|stack| stack.split(':').any(|one| one == id))
+}
+
+/// The variable that tells which instances a process runs in, separated by colons.
+pub const STACK: &str = "MEMO_SINGLETON_STACK";
+
+/// Returns the stack of an instance that is started from inside another.
+pub fn stack_with(slot: &Slot, outer: Option<&OsStr>) -> OsString {
+    let mut stack = outer.filter(|outer| !outer.is_empty()).map(OsStr::to_owned).unwrap_or_default();
+    if !stack.is_empty() {
+        stack.push(":");
+    }
+    stack.push(slot.id());
+    stack
+}
+
+/// Returns whether a process that was ready a moment ago still is there. In another pid namespace neither it nor its
+/// supervisor can be seen; then the supervisor's word is all there is.
+fn is_there(report: &Report, connection: &Connection) -> bool {
+    tree::is_running(report.pid) || !tree::is_running(report.supervisor) && connection.is_open()
+}
+
+/// Returns the report of the instance that is there now, whatever it is about to do; `None` where there is none.
+///
+/// # Errors
+/// [`Lacking::Late`] when its supervisor does not answer.
+pub fn report(slot: &Slot, limit: Duration) -> Result<Option<Report>, Lacking> {
+    let Some(mut connection) = Connection::open(slot).map_err(Lacking::System)? else { return Ok(None) };
+    connection.until(Some(Instant::now() + limit));
+    match connection.ask(&Request::Status) {
+        Heard::Reply(Reply::Status(report)) => {
+            let is_there = report.stage != Stage::Ready || is_there(&report, &connection);
+            Ok(Some(report).filter(|_| is_there))
+        }
+        Heard::Late => Err(Lacking::Late(slot.record().map(|record| record.supervisor.pid))),
+        _ => Ok(None),
+    }
+}

@@ -1,0 +1,457 @@
+//! The life of an instance as a pure function: what is true, what happens, what is to be done. No clock, no process
+//! and no descriptor is touched here.
+//!
+//! ```text
+//! Starting --ready--> Ready --idle, ttl, stop, its own end--> Stopping --its tree is gone--> Releasing --> Over
+//!     \--its end, timeout, stop-------------------------------^                                  \--> Resting --> Starting
+//! ```
+//!
+//! Times are durations since the supervisor began.
+
+use std::time::Duration;
+
+use super::report::Stage;
+use super::service::Settings;
+use super::verdict::Why;
+use crate::sys::process::Ended;
+
+/// How long `--on-release` may take.
+pub const RELEASE_LIMIT: Duration = Duration::from_secs(60);
+/// How long what was killed may take to go: a process that waits for a disk cannot.
+pub const KILL_LIMIT: Duration = Duration::from_secs(2);
+/// How often what is still there is killed again: a fork may have been under way.
+const KILL_AGAIN: Duration = Duration::from_millis(50);
+/// From when on an instance that ends by itself was no failure to start.
+pub const QUICK: Duration = Duration::from_secs(10);
+/// The first pause before an instance that failed is started again; each is twice the one before.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// The longest one.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// So many quick ends in [`LOOP_TIME`] are a crash loop (systemd's default is 5 in 10 s).
+pub const LOOP_ENDS: usize = 5;
+/// See [`LOOP_ENDS`].
+pub const LOOP_TIME: Duration = Duration::from_secs(60);
+
+/// Where an instance is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Starting {
+        deadline: Duration,
+    },
+    Ready,
+    /// Until its whole tree has gone; it is killed at `kill_at`, and given up at `give_up` after that.
+    Stopping {
+        kill_at: Duration,
+        give_up: Option<Duration>,
+    },
+    /// `--on-release` runs.
+    Releasing {
+        until: Duration,
+    },
+    /// Until it is started again.
+    Resting {
+        until: Duration,
+    },
+    Over,
+}
+
+/// What happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// Its process could not be started.
+    NotStarted,
+    /// All that readiness asks for is true.
+    Ready,
+    /// It wants so much more time until it is ready.
+    Longer(Duration),
+    /// Its process ended.
+    Ended(Ended),
+    /// No process of its tree is left.
+    TreeGone,
+    /// `--on-release` has ended.
+    Released,
+    /// It is to be stopped.
+    Stop(Why),
+    /// It is to be stopped as soon as nobody uses it.
+    StopWhenUnused(Why),
+    /// Whoever asked for that has gone.
+    Withdrawn,
+    /// It is to be stopped and started again.
+    Restart,
+    /// Somebody was given it.
+    Used,
+    /// So many hold it, or wait for its reply.
+    Users(usize),
+    /// Time has passed.
+    Time,
+}
+
+/// What is to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Start a new instance.
+    Start,
+    /// Tell those who wait that it is ready.
+    TellReady,
+    /// Tell those who wait that it failed.
+    TellFailed,
+    /// Tell those who wait that it goes.
+    TellGone,
+    /// Ask its processes to end.
+    Terminate,
+    /// Kill its processes.
+    Kill,
+    /// Run `--on-release`.
+    Release,
+    /// Kill `--on-release`.
+    KillRelease,
+    /// Keep how it ended.
+    Record,
+    /// Nothing is left to be kept: the supervisor ends.
+    Leave,
+}
+
+/// The life of an instance, and of those that follow it under the same supervisor.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    phase: Phase,
+    /// Why it goes, once it does.
+    why: Option<Why>,
+    /// How its process ended, once it has.
+    ended: Option<Ended>,
+    started: Duration,
+    ready: Option<Duration>,
+    used: Duration,
+    users: usize,
+    /// Why it is to go when nobody uses it.
+    pending: Option<Why>,
+    /// Whether it is started again, and after which pause.
+    again: Option<Duration>,
+    /// The pause before the next start after a failure.
+    pause: Duration,
+    restarts: u64,
+    quick_ends: Vec<Duration>,
+    stuck: bool,
+}
+
+impl Machine {
+    /// Returns the life of an instance that is being started now.
+    pub fn new(now: Duration, settings: &Settings) -> Self {
+        Self {
+            phase: Phase::Starting { deadline: now + settings.timeout },
+            why: None,
+            ended: None,
+            started: now,
+            ready: None,
+            used: now,
+            users: 0,
+            pending: None,
+            again: None,
+            pause: FIRST_PAUSE,
+            restarts: 0,
+            quick_ends: Vec::new(),
+            stuck: false,
+        }
+    }
+
+    /// Returns where it is in its life, as others are told.
+    pub fn stage(&self) -> Stage {
+        match self.phase {
+            Phase::Starting { .. } => Stage::Starting,
+            Phase::Ready => Stage::Ready,
+            Phase::Stopping { .. } | Phase::Releasing { .. } | Phase::Over => Stage::Stopping,
+            Phase::Resting { .. } => Stage::Resting,
+        }
+    }
+
+    /// Returns whether it is waited for that its tree has gone.
+    pub fn awaits_end_of_tree(&self) -> bool {
+        matches!(self.phase, Phase::Stopping { .. }) && self.ended.is_some()
+    }
+
+    /// Returns whether one can wait for it to be ready: it will be, or it will fail.
+    pub fn will_be_ready(&self) -> bool {
+        matches!(self.phase, Phase::Starting { .. } | Phase::Resting { .. })
+            || self.again.is_some() && self.phase != Phase::Over
+    }
+
+    /// Returns whether it is ready but will go as soon as nobody uses it.
+    pub fn is_promised_away(&self) -> bool {
+        self.phase == Phase::Ready && self.pending.is_some()
+    }
+
+    /// Returns why it goes or has gone.
+    pub fn why(&self) -> Why {
+        self.why.unwrap_or(Why::Exited)
+    }
+
+    /// Returns how its process ended.
+    pub fn ended(&self) -> Option<Ended> {
+        self.ended
+    }
+
+    /// Returns whether it has been ready.
+    pub fn was_ready(&self) -> bool {
+        self.ready.is_some()
+    }
+
+    /// Returns how long nobody has used it.
+    pub fn unused(&self, now: Duration) -> Duration {
+        if self.users > 0 { Duration::ZERO } else { now.saturating_sub(self.used) }
+    }
+
+    /// Returns whether it is as old as it may become.
+    pub fn is_expired(&self, now: Duration, settings: &Settings) -> bool {
+        settings.ttl.is_some_and(|ttl| now.saturating_sub(self.started) >= ttl)
+    }
+
+    /// Returns how often it was started again after a failure.
+    pub fn restarts(&self) -> u64 {
+        self.restarts
+    }
+
+    /// Returns whether it ended by itself soon after it was ready.
+    pub fn was_quick(&self) -> bool {
+        self.why == Some(Why::Exited) && self.quick_ends.last() == self.ready.as_ref() && self.ready.is_some()
+    }
+
+    /// Returns whether some of its processes could not be killed.
+    pub fn is_stuck(&self) -> bool {
+        self.stuck
+    }
+
+    /// Returns when something is to happen if nothing else does.
+    pub fn next(&self, settings: &Settings) -> Option<Duration> {
+        match self.phase {
+            Phase::Starting { deadline } => Some(deadline),
+            Phase::Ready if self.users > 0 => None,
+            Phase::Ready => {
+                let idle = settings.idle.map(|idle| self.used + idle);
+                let ttl = settings.ttl.map(|ttl| self.started + ttl);
+                idle.into_iter().chain(ttl).min()
+            }
+            Phase::Stopping { kill_at, .. } => Some(kill_at),
+            Phase::Releasing { until } | Phase::Resting { until } => Some(until),
+            Phase::Over => None,
+        }
+    }
+
+    /// Lets something happen; returns what is to be done about it, in this order.
+    pub fn step(&mut self, event: Event, now: Duration, settings: &Settings) -> Vec<Effect> {
+        match event {
+            Event::Used => {
+                self.used = now;
+                Vec::new()
+            }
+            Event::Users(users) => self.users_are(users, now, settings),
+            Event::Withdrawn => {
+                self.pending = None;
+                // Those who were kept waiting for it to go can have it after all.
+                if self.phase == Phase::Ready { vec![Effect::TellReady] } else { Vec::new() }
+            }
+            Event::Longer(time) => {
+                if let Phase::Starting { deadline } = &mut self.phase {
+                    *deadline = (*deadline).max(now + time);
+                }
+                Vec::new()
+            }
+            Event::Ready => match self.phase {
+                Phase::Starting { .. } => {
+                    self.phase = Phase::Ready;
+                    self.ready = Some(now);
+                    self.used = now;
+                    vec![Effect::TellReady]
+                }
+                _ => Vec::new(),
+            },
+            Event::NotStarted => {
+                self.why = Some(Why::NotStarted);
+                self.phase = Phase::Over;
+                vec![Effect::TellFailed, Effect::Record, Effect::Leave]
+            }
+            Event::Stop(why) => self.stop(why, now, settings),
+            Event::StopWhenUnused(why) => match self.phase {
+                Phase::Ready if self.users > 0 => {
+                    self.pending = Some(why);
+                    Vec::new()
+                }
+                _ => self.stop(why, now, settings),
+            },
+            Event::Restart => self.restart(now, settings),
+            Event::Ended(ended) => self.end(ended, now, settings),
+            Event::TreeGone => match self.phase {
+                Phase::Stopping { .. } if self.ended.is_some() => self.gone(now, settings),
+                _ => Vec::new(),
+            },
+            Event::Released => match self.phase {
+                Phase::Releasing { .. } => self.finish(now),
+                _ => Vec::new(),
+            },
+            Event::Time => self.time(now, settings),
+        }
+    }
+
+    fn users_are(&mut self, users: usize, now: Duration, settings: &Settings) -> Vec<Effect> {
+        if users != self.users {
+            self.used = now;
+        }
+        self.users = users;
+        match (self.phase, self.pending) {
+            (Phase::Ready, Some(why)) if users == 0 => self.stop(why, now, settings),
+            _ => Vec::new(),
+        }
+    }
+
+    fn stop(&mut self, why: Why, now: Duration, settings: &Settings) -> Vec<Effect> {
+        match self.phase {
+            Phase::Starting { .. } | Phase::Ready => {
+                let tell = if self.ready.is_some() { Effect::TellGone } else { Effect::TellFailed };
+                self.why = Some(why);
+                self.again = None;
+                vec![tell, self.stopping(now, settings)]
+            }
+            Phase::Stopping { .. } | Phase::Releasing { .. } => {
+                // It goes already, and does not come back.
+                if self.again.take().is_some() { vec![Effect::TellGone] } else { Vec::new() }
+            }
+            Phase::Resting { .. } => {
+                self.why = Some(why);
+                self.phase = Phase::Over;
+                vec![Effect::TellFailed, Effect::Leave]
+            }
+            Phase::Over => Vec::new(),
+        }
+    }
+
+    fn restart(&mut self, now: Duration, settings: &Settings) -> Vec<Effect> {
+        match self.phase {
+            Phase::Starting { .. } | Phase::Ready => {
+                self.why = Some(Why::Restarted);
+                self.again = Some(Duration::ZERO);
+                vec![self.stopping(now, settings)]
+            }
+            Phase::Stopping { .. } | Phase::Releasing { .. } => {
+                self.again = Some(Duration::ZERO);
+                Vec::new()
+            }
+            Phase::Resting { .. } => self.start(now, settings),
+            Phase::Over => Vec::new(),
+        }
+    }
+
+    /// Returns what asks its processes to end.
+    fn stopping(&mut self, now: Duration, settings: &Settings) -> Effect {
+        self.pending = None;
+        self.phase = Phase::Stopping { kill_at: now + settings.grace, give_up: None };
+        Effect::Terminate
+    }
+
+    fn end(&mut self, ended: Ended, now: Duration, settings: &Settings) -> Vec<Effect> {
+        self.ended = Some(ended);
+        let failed = ended != Ended::Exit(0);
+        match self.phase {
+            Phase::Starting { .. } => {
+                self.why = Some(Why::Exited);
+                // One that was started again is tried until it is a crash loop.
+                if self.restarts > 0 && settings.restart && failed && self.may_try_again(now, now) {
+                    return vec![self.stopping(now, settings)];
+                }
+                vec![Effect::TellFailed, self.stopping(now, settings)]
+            }
+            Phase::Ready => {
+                self.why = Some(Why::Exited);
+                let ready = self.ready.unwrap_or(now);
+                let quick = now.saturating_sub(ready) < QUICK;
+                if !quick {
+                    self.pause = FIRST_PAUSE;
+                }
+                let again = if quick { self.may_try_again(ready, now) } else { self.try_again() };
+                if !(settings.restart && failed && again) {
+                    self.again = None;
+                }
+                vec![Effect::TellGone, self.stopping(now, settings)]
+            }
+            // The rest of its tree is asked to end too.
+            Phase::Stopping { .. } => vec![Effect::Terminate],
+            _ => Vec::new(),
+        }
+    }
+
+    /// Notes a quick end; returns whether it is not yet one of a crash loop, and sets it up to be started again.
+    fn may_try_again(&mut self, quick: Duration, now: Duration) -> bool {
+        self.quick_ends.push(quick);
+        self.quick_ends.retain(|end| now.saturating_sub(*end) < LOOP_TIME);
+        self.quick_ends.len() < LOOP_ENDS && self.try_again()
+    }
+
+    fn try_again(&mut self) -> bool {
+        self.again = Some(self.pause);
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        true
+    }
+
+    fn gone(&mut self, now: Duration, settings: &Settings) -> Vec<Effect> {
+        if settings.on_release.is_none() {
+            return self.finish(now);
+        }
+        self.phase = Phase::Releasing { until: now + RELEASE_LIMIT };
+        vec![Effect::Release]
+    }
+
+    fn finish(&mut self, now: Duration) -> Vec<Effect> {
+        match self.again {
+            None => {
+                self.phase = Phase::Over;
+                vec![Effect::Record, Effect::Leave]
+            }
+            Some(pause) => {
+                self.phase = Phase::Resting { until: now + pause };
+                vec![Effect::Record]
+            }
+        }
+    }
+
+    fn start(&mut self, now: Duration, settings: &Settings) -> Vec<Effect> {
+        if self.why == Some(Why::Exited) {
+            self.restarts += 1;
+        }
+        let before = self.clone();
+        *self = Self {
+            pause: before.pause,
+            restarts: before.restarts,
+            quick_ends: before.quick_ends,
+            users: before.users,
+            ..Self::new(now, settings)
+        };
+        vec![Effect::Start]
+    }
+
+    fn time(&mut self, now: Duration, settings: &Settings) -> Vec<Effect> {
+        match self.phase {
+            Phase::Starting { deadline } if now >= deadline => self.stop(Why::TimedOut, now, settings),
+            Phase::Ready if self.users == 0 && self.is_expired(now, settings) => {
+                self.stop(Why::Expired, now, settings)
+            }
+            Phase::Ready if self.users == 0 && settings.idle.is_some_and(|idle| self.unused(now) >= idle) => {
+                self.stop(Why::Idle, now, settings)
+            }
+            Phase::Stopping { kill_at, give_up } if now >= kill_at => {
+                let give_up = give_up.unwrap_or(now + KILL_LIMIT);
+                if now >= give_up {
+                    self.stuck = true;
+                    self.ended.get_or_insert(Ended::Signal(crate::sys::signal::KILL));
+                    return self.gone(now, settings);
+                }
+                self.phase = Phase::Stopping { kill_at: now + KILL_AGAIN, give_up: Some(give_up) };
+                vec![Effect::Kill]
+            }
+            Phase::Releasing { until } if now >= until => {
+                let mut effects = vec![Effect::KillRelease];
+                effects.extend(self.finish(now));
+                effects
+            }
+            Phase::Resting { until } if now >= until => self.start(now, settings),
+            _ => Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,825 @@
+//! The supervisor: it keeps one instance, answers those who ask for it, and ends when that has ended.
+//!
+//! One thread and one poll loop over everything that can happen: signals, the process's output, clients, the removal
+//! of its directory. When nothing happens it sleeps in the kernel; the only deadlines are those that something was
+//! asked for (`--idle`, `--ttl`, a start, a stop). What is to be done about an event the [`Machine`] says; here it is
+//! done.
+
+mod calls;
+mod clients;
+mod running;
+mod waiting;
+
+use std::fs::File;
+use std::io::{Seek, SeekFrom, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::time::{Duration, Instant};
+
+use super::log::{self, Log};
+use super::machine::{Effect, Event, Machine};
+use super::message::{Busy, Change, Ensure, Reply, Request};
+use super::notify::{self, Notice};
+use super::probe;
+use super::readiness::{Host, Ready};
+use super::release::{self, Release};
+use super::report::{Report, Stage};
+use super::service::{Port, Service, with_variables};
+use super::slot::{Record, Slot};
+use super::tree;
+use super::verdict::{Last, Verdict, Why};
+use crate::action::identity::Timestamp;
+use crate::action::instance::InstanceId;
+use crate::config::Clock;
+use crate::error::system_text;
+use crate::fault;
+use crate::store::holder::Holder;
+use crate::sys::poll::{self, Watch};
+use crate::sys::process::{self, Ended};
+use crate::sys::signal::{self, Signals};
+use crate::sys::socket;
+use crate::sys::startup::Inherited;
+use crate::sys::watch::Changes;
+use calls::{Calls, Heard};
+use clients::{ClientId, Clients, Role};
+use running::Running;
+use waiting::Waiting;
+
+/// How many of the last lines of a log are told to whoever waited in vain.
+pub(super) const TAIL: usize = 20;
+/// How large a log may become before it is moved aside, in bytes; two are kept, and the instance's before.
+const MOST_LOG: u64 = 8 << 20;
+/// How often the directory is looked at where the kernel does not tell of its removal.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+
+/// Keeps an instance of a service until it has ended.
+pub(super) fn supervise(
+    service: Service,
+    lock: File,
+    listener: UnixListener,
+    first: UnixStream,
+    clock: Clock,
+) {
+    let stops = [signal::TERM, signal::INT, signal::HUP, signal::QUIT];
+    let Ok(signals) = Signals::hold(&[&stops[..], &[signal::CHLD]].concat(), &Inherited::get()) else {
+        return;
+    };
+    // Orphans of the instance come here, so that their end is seen.
+    if process::adopt_orphans().is_err() || listener.set_nonblocking(true).is_err() {
+        return;
+    }
+    let slot = Slot::at(service.slot.clone());
+    let begun = Instant::now();
+    let mut clients = Clients::default();
+    clients.admit(first);
+    let mut supervisor = Supervisor {
+        machine: Machine::new(begun.elapsed(), &service.settings),
+        changes: Changes::of_names(slot.directory()).ok(),
+        log: Log::open(slot.directory(), MOST_LOG),
+        instance: InstanceId::from_bytes([0; 16]),
+        started: clock.now(),
+        ready: None,
+        running: None,
+        waiting: Waiting::new(&[], true, Duration::ZERO),
+        address: None,
+        port: None,
+        status: String::new(),
+        calls: Calls::default(),
+        release: None,
+        release_failed: None,
+        errno: None,
+        note: String::new(),
+        left: false,
+        service,
+        slot,
+        lock,
+        listener,
+        signals,
+        clients,
+        clock,
+        begun,
+    };
+    supervisor.start();
+    supervisor.serve();
+}
+
+struct Supervisor {
+    service: Service,
+    slot: Slot,
+    lock: File,
+    listener: UnixListener,
+    signals: Signals,
+    /// Tells when something in the directory is removed.
+    changes: Option<Changes>,
+    clients: Clients,
+    clock: Clock,
+    begun: Instant,
+    machine: Machine,
+    log: Log,
+    instance: InstanceId,
+    started: Timestamp,
+    ready: Option<Timestamp>,
+    running: Option<Running>,
+    waiting: Waiting,
+    /// What the process says it is reached by.
+    address: Option<String>,
+    port: Option<u16>,
+    /// What it says of itself.
+    status: String,
+    calls: Calls,
+    /// The process that runs `--on-release`.
+    release: Option<i32>,
+    release_failed: Option<String>,
+    errno: Option<i32>,
+    note: String,
+    /// Whether there is nothing left to do.
+    left: bool,
+}
+
+impl Supervisor {
+    fn now(&self) -> Duration {
+        self.begun.elapsed()
+    }
+
+    fn serve(&mut self) {
+        while !self.left {
+            let mut watches = vec![
+                Watch::new(self.signals.raw(), poll::READ),
+                Watch::new(self.listener.as_raw_fd(), poll::READ),
+                self.changes
+                    .as_ref()
+                    .map_or(Watch::nothing(), |changes| Watch::new(changes.raw(), poll::READ)),
+            ];
+            let fixed = watches.len();
+            Running::watch(self.running.as_ref(), self.calls.writes(), &mut watches);
+            let of_clients = watches.len();
+            self.clients.watch(&mut watches);
+            let limit = self.next().map(|next| next.saturating_sub(self.now()));
+            if poll::wait(&mut watches, limit).is_err() {
+                return;
+            }
+            // First: nobody is to be told of a process that has ended.
+            self.signals();
+            self.reap();
+            self.output(&watches[fixed..of_clients]);
+            self.look();
+            if watches[2].any() && self.changes.as_ref().is_some_and(Changes::take) || self.changes.is_none()
+            {
+                self.look_after_place();
+            }
+            self.clients.exchange(&watches[of_clients..]);
+            if watches[1].any() {
+                while let Ok((stream, _)) = self.listener.accept() {
+                    self.clients.admit(stream);
+                }
+            }
+            self.answer();
+            self.part_with_gone();
+            self.call();
+            self.happen(Event::Time);
+        }
+        self.clients.flush();
+    }
+
+    /// Returns when something is to be done if nothing happens.
+    fn next(&self) -> Option<Duration> {
+        let life = self.machine.next(&self.service.settings);
+        let starting = self.machine.stage() == Stage::Starting;
+        let look = if starting { self.waiting.next() } else { None };
+        let place = self.changes.is_none().then(|| self.now() + LOOK_AGAIN);
+        life.into_iter().chain(look).chain(place).min()
+    }
+
+    fn signals(&mut self) {
+        let mut asked = false;
+        while let Some(arrived) = self.signals.next() {
+            asked |= arrived.signal != signal::CHLD;
+        }
+        if asked {
+            self.happen(Event::Stop(Why::Terminated));
+        }
+    }
+
+    fn reap(&mut self) {
+        while let Some((pid, how)) = process::any_ended() {
+            let now = self.now();
+            if self.running.as_ref().is_some_and(|running| running.pid == pid && !running.ended) {
+                self.main_ended(how);
+            } else if self.release == Some(pid) {
+                self.release = None;
+                self.release_failed = match how {
+                    Ended::Exit(0) => None,
+                    Ended::Exit(code) => Some(format!("exit {code}")),
+                    Ended::Signal(signal) => Some(format!("signal {signal}")),
+                };
+                self.happen(Event::Released);
+            } else {
+                self.waiting.ended(pid, how, now);
+            }
+        }
+        if self.machine.awaits_end_of_tree() && self.tree().is_empty() {
+            self.drain();
+            self.running = None;
+            self.happen(Event::TreeGone);
+        }
+    }
+
+    /// Returns the processes of the instance: all below this one that have not ended.
+    fn tree(&self) -> Vec<tree::Process> {
+        let mut tree = tree::of_instance(process::id());
+        tree.retain(|process| process.state != 'Z' && Some(process.pid) != self.release);
+        tree
+    }
+
+    fn main_ended(&mut self, how: Ended) {
+        // What it said last is part of what is told of its end.
+        self.drain();
+        if let Some(running) = &mut self.running {
+            running.ended = true;
+            running.stdin = None;
+        }
+        if how == Ended::Exit(0) && self.machine.stage() == Stage::Starting && !self.tree().is_empty() {
+            self.note = "it put itself into the background and left its processes behind".to_owned();
+        }
+        self.happen(Event::Ended(how));
+    }
+
+    /// Takes what the process has written and not yet been read of.
+    fn drain(&mut self) {
+        while self.take_output(true, true) {}
+    }
+
+    fn output(&mut self, watches: &[Watch]) {
+        let [stdin, stdout, said, notice] = watches else { return };
+        if stdin.any()
+            && let Some(running) = &mut self.running
+            && let Some(pipe) = &running.stdin
+            && self.calls.write(pipe).is_err()
+        {
+            // It reads no more. That it has ended, if it has, is about to be told.
+            running.stdin = None;
+        }
+        self.take_output(stdout.any(), said.any());
+        if notice.any() {
+            self.notices();
+        }
+    }
+
+    /// Reads what the process wrote to stdout and to its log; returns whether there was anything.
+    fn take_output(&mut self, stdout: bool, said: bool) -> bool {
+        let mut any = false;
+        let mut buffer = [0; 64 << 10];
+        if said && let Some(n) = self.running.as_mut().and_then(|running| running.read_log(&mut buffer)) {
+            any = true;
+            self.log.write(&buffer[..n]);
+            self.waiting.log(&buffer[..n]);
+        }
+        if stdout && let Some(n) = self.running.as_mut().and_then(|running| running.read_stdout(&mut buffer))
+        {
+            any = true;
+            match self.calls.hear(&buffer[..n]) {
+                None => {
+                    self.log.write(&buffer[..n]);
+                    self.waiting.log(&buffer[..n]);
+                }
+                Some(Heard::Nothing) => {}
+                Some(Heard::Reply(client, body)) => {
+                    self.clients.tell(client, &Reply::Answer(body));
+                    self.count_users();
+                }
+                Some(Heard::Poison(why)) => self.poison(why),
+            }
+        }
+        any
+    }
+
+    fn poison(&mut self, why: String) {
+        if self.note.is_empty() {
+            self.note = why;
+        }
+        self.happen(Event::Stop(Why::Poisoned));
+    }
+
+    fn notices(&mut self) {
+        let mut buffer = [0; 4096];
+        while let Some((length, pid)) = self
+            .running
+            .as_ref()
+            .and_then(|running| running.notices.as_ref())
+            .and_then(|(socket, _)| socket.receive(&mut buffer))
+        {
+            // Whoever is none of the instance's processes says nothing about it.
+            if !tree::descendants(&tree::processes(), process::id()).iter().any(|process| process.pid == pid)
+            {
+                continue;
+            }
+            for notice in notify::parse(&buffer[..length]) {
+                match notice {
+                    Notice::Ready => self.waiting.notified(),
+                    Notice::Status(status) => self.status = status,
+                    Notice::Address(address) => self.address = Some(address),
+                    Notice::ExtendTimeout(time) => {
+                        self.happen(Event::Longer(time));
+                        let waits = |role: &Role| matches!(role, Role::Ensuring(_) | Role::Joining);
+                        self.clients.remark(waits, &Reply::Longer(time));
+                    }
+                    Notice::Stopping | Notice::Reloading => {}
+                }
+            }
+        }
+    }
+
+    /// Looks whether the instance has become ready.
+    fn look(&mut self) {
+        if self.machine.stage() != Stage::Starting {
+            return;
+        }
+        let now = self.now();
+        let Some(running) = self.running.as_ref().filter(|running| !running.ended) else { return };
+        if self.waiting.is_over(now) {
+            self.ready = Some(self.clock.now());
+            fault::point("singleton.ready");
+            self.happen(Event::Ready);
+            return;
+        }
+        let (service, environment) = (&self.service, &running.environment);
+        self.waiting.look(now, self.started.0, |line| running::shell(line, environment, &service.directory));
+    }
+
+    /// Ends the instance when its directory, lock or socket is not what it was: nobody can find it any more.
+    fn look_after_place(&mut self) {
+        if !self.slot.is_where_it_was(&self.lock) {
+            self.happen(Event::Stop(Why::Removed));
+        }
+    }
+
+    fn answer(&mut self) {
+        for (client, request) in self.clients.requests() {
+            match request {
+                None => self.clients.tell(client, &Reply::Unsupported),
+                Some(request) => self.answer_one(client, request),
+            }
+        }
+    }
+
+    fn answer_one(&mut self, client: ClientId, request: Request) {
+        match request {
+            Request::Status => {
+                let reply = Reply::Status(self.report());
+                self.clients.tell(client, &reply);
+            }
+            Request::Ensure(ensure) => {
+                if ensure.fingerprint == self.service.fingerprint {
+                    self.service.settings.adopt(&ensure.given);
+                }
+                if ensure.nested {
+                    let reply = self.judge(&ensure);
+                    self.clients.tell(client, &reply);
+                    return;
+                }
+                self.clients.set_role(client, Role::Ensuring(ensure));
+                self.tell_waiting();
+            }
+            Request::Join => {
+                self.clients.set_role(client, Role::Joining);
+                self.tell_waiting();
+            }
+            Request::Lease => {
+                if self.machine.stage() == Stage::Ready && !self.machine.is_promised_away() {
+                    let reply = Reply::Ready(self.report());
+                    self.clients.tell(client, &reply);
+                    self.clients.set_role(client, Role::Leasing);
+                    self.count_users();
+                } else {
+                    self.clients.tell(client, &Reply::Gone);
+                }
+            }
+            Request::Stop { instance, why, grace, busy } => self.stop(client, instance, why, grace, busy),
+            Request::Restart => {
+                self.clients.set_role(client, Role::Joining);
+                self.happen(Event::Restart);
+            }
+            Request::AwaitEnd => match self.machine.stage() {
+                Stage::Resting => self.clients.tell(client, &Reply::Gone),
+                _ => self.clients.set_role(client, Role::AwaitingEnd),
+            },
+            Request::Call(body) => self.add_call(client, &body),
+        }
+    }
+
+    fn add_call(&mut self, client: ClientId, body: &[u8]) {
+        let Some(framing) = self.service.framing else {
+            let why = "it was not started to answer calls";
+            self.clients.tell(client, &Reply::Refused(why.to_owned()));
+            return;
+        };
+        if self.machine.is_promised_away()
+            || self.machine.stage() != Stage::Ready && !self.machine.will_be_ready()
+        {
+            self.clients.tell(client, &Reply::Gone);
+            return;
+        }
+        match framing.request(body) {
+            Err(why) => self.clients.tell(client, &Reply::Refused(why.to_string())),
+            Ok(request) => {
+                self.calls.add(client, request);
+                self.clients.set_role(client, Role::Calling);
+                self.count_users();
+            }
+        }
+    }
+
+    fn stop(
+        &mut self,
+        client: ClientId,
+        instance: Option<InstanceId>,
+        why: Why,
+        grace: Option<Duration>,
+        busy: Busy,
+    ) {
+        if instance.is_some_and(|instance| instance != self.instance) {
+            // It is about another one, which has gone.
+            self.clients.tell(client, &Reply::Gone);
+            return;
+        }
+        let leases = self.clients.count(|role| *role == Role::Leasing) as u64;
+        let calls = self.calls.count() as u64;
+        let in_use = leases + calls > 0;
+        if in_use && busy == Busy::Fail {
+            self.clients.tell(client, &Reply::InUse { leases, calls });
+            return;
+        }
+        self.service.settings.grace = grace.unwrap_or(self.service.settings.grace);
+        self.clients.set_role(client, Role::Stopping);
+        self.happen(match busy {
+            Busy::Kill => Event::Stop(why),
+            Busy::Wait | Busy::Fail => Event::StopWhenUnused(why),
+        });
+        self.tell_stopping();
+    }
+
+    /// Tells those who asked for a stop that it is under way, once it is.
+    fn tell_stopping(&mut self) {
+        if self.machine.stage() == Stage::Stopping {
+            self.clients.tell_those(|role| (*role == Role::Stopping).then_some(Reply::Stopping));
+        }
+    }
+
+    /// Forgets those who have gone, and what they had asked for.
+    fn part_with_gone(&mut self) {
+        let gone = self.clients.take_gone();
+        if gone.is_empty() {
+            return;
+        }
+        let mut withdrawn = false;
+        for client in &gone {
+            withdrawn |= client.role == Role::Stopping;
+            if client.role == Role::Calling && self.calls.forget(client.id) {
+                self.poison("whoever was owed its reply has gone".to_owned());
+            }
+        }
+        if withdrawn && self.clients.count(|role| *role == Role::Stopping) == 0 {
+            self.happen(Event::Withdrawn);
+        }
+        self.count_users();
+    }
+
+    fn count_users(&mut self) {
+        let leases = self.clients.count(|role| *role == Role::Leasing);
+        self.happen(Event::Users(leases + self.calls.count()));
+    }
+
+    /// Goes on with the calls.
+    fn call(&mut self) {
+        let Some(framing) = self.service.framing.filter(|_| self.machine.stage() == Stage::Ready) else {
+            return;
+        };
+        self.calls.begin(framing);
+        let Some(running) = &mut self.running else { return };
+        if let Some(stdin) = &running.stdin
+            && self.calls.write(stdin).is_err()
+        {
+            running.stdin = None;
+        }
+    }
+
+    /// Lets something happen to the instance, and does what is to be done about it.
+    fn happen(&mut self, event: Event) {
+        let effects = self.machine.step(event, self.now(), &self.service.settings);
+        for effect in effects {
+            self.act(effect);
+        }
+    }
+
+    fn act(&mut self, effect: Effect) {
+        match effect {
+            Effect::Start => self.start(),
+            Effect::TellReady => self.tell_waiting(),
+            Effect::TellFailed => {
+                let verdict = self.verdict();
+                self.clients.tell_those(|role| {
+                    matches!(role, Role::Ensuring(_) | Role::Joining).then(|| Reply::Failed(verdict.clone()))
+                });
+                self.drop_calls(&verdict);
+            }
+            Effect::TellGone => {
+                self.clients.tell_those(|role| {
+                    matches!(role, Role::Ensuring(_) | Role::Joining).then_some(Reply::Gone)
+                });
+            }
+            Effect::Terminate => {
+                self.waiting.give_up();
+                self.terminate();
+                self.tell_stopping();
+            }
+            Effect::Kill => {
+                for process in self.tree() {
+                    tree::send(&process, signal::KILL);
+                }
+            }
+            Effect::Release => self.begin_release(),
+            Effect::KillRelease => {
+                if let Some(pid) = self.release.take() {
+                    signal::send(-pid, signal::KILL);
+                    let limit = super::machine::RELEASE_LIMIT.as_secs();
+                    self.release_failed = Some(format!("not done after {limit} s"));
+                }
+            }
+            Effect::Record => {
+                if self.machine.is_stuck() {
+                    let stuck = self.tree().iter().map(|process| process.pid.to_string()).collect::<Vec<_>>();
+                    self.note = format!("its processes {} cannot be killed", stuck.join(", "));
+                }
+                fault::point("singleton.ended");
+                let verdict = self.verdict();
+                Last::keep(self.slot.directory(), verdict.clone(), self.machine.was_quick());
+                self.clients
+                    .tell_those(|role| (*role == Role::AwaitingEnd).then(|| Reply::Ended(verdict.clone())));
+                self.drop_calls(&verdict);
+            }
+            Effect::Leave => {
+                self.clients.tell_those(|role| {
+                    matches!(role, Role::Ensuring(_) | Role::Joining | Role::Stopping).then_some(Reply::Gone)
+                });
+                self.left = true;
+            }
+        }
+    }
+
+    /// Gives up the call that will have no reply; those that were not begun with wait for the next instance, if there
+    /// is to be one.
+    fn drop_calls(&mut self, verdict: &Verdict) {
+        if let Some(client) = self.calls.take_current() {
+            self.clients.tell(client, &Reply::Unanswered(verdict.clone()));
+        }
+        if !self.machine.will_be_ready() {
+            for client in self.calls.take_waiting() {
+                self.clients.tell(client, &Reply::Gone);
+            }
+        }
+        self.calls.renew();
+    }
+
+    /// Asks the processes to end: first the one that was started, and when it has ended the rest.
+    fn terminate(&mut self) {
+        let stop = self.service.settings.stop_signal;
+        match self.running.as_ref().filter(|running| !running.ended) {
+            // It has not been waited for, so that its number is still its own, and so is its group's.
+            Some(running) => {
+                signal::send(-running.pid, stop);
+                signal::send(-running.pid, signal::CONT);
+            }
+            None => {
+                for process in self.tree() {
+                    tree::send(&process, signal::TERM);
+                    tree::send(&process, signal::CONT);
+                }
+            }
+        }
+    }
+
+    /// Tells those who wait whether they can have the instance, where that is decided.
+    fn tell_waiting(&mut self) {
+        match self.machine.stage() {
+            // Those who come when it is promised to go wait for that.
+            Stage::Ready if self.machine.is_promised_away() => {}
+            Stage::Ready => {
+                let (report, expired) = (self.report(), self.is_expired());
+                let own = self.own();
+                let mut used = false;
+                self.clients.tell_those(|role| match role {
+                    Role::Ensuring(ensure) => {
+                        let reply = own.judge(ensure, &report, expired);
+                        used |= matches!(reply, Reply::Ready(_));
+                        Some(reply)
+                    }
+                    Role::Joining => {
+                        used = true;
+                        Some(Reply::Ready(report.clone()))
+                    }
+                    _ => None,
+                });
+                if used {
+                    self.happen(Event::Used);
+                }
+            }
+            Stage::Stopping if !self.machine.will_be_ready() => {
+                self.clients.tell_those(|role| {
+                    matches!(role, Role::Ensuring(_) | Role::Joining).then_some(Reply::Gone)
+                });
+            }
+            _ => {}
+        }
+    }
+
+    fn is_expired(&self) -> bool {
+        self.machine.is_expired(self.now(), &self.service.settings)
+    }
+
+    fn own(&self) -> Own {
+        Own { readiness: Service::readiness_digest(&self.service.readiness, self.service.port) }
+    }
+
+    fn judge(&self, ensure: &Ensure) -> Reply {
+        self.own().judge(ensure, &self.report(), self.is_expired())
+    }
+
+    fn report(&self) -> Report {
+        let now = self.now();
+        let named =
+            self.waiting.values.iter().find(|(name, _)| name == "addr").map(|(_, value)| value.clone());
+        let found = self.waiting.address.clone();
+        let of_readiness = || self.service.readiness.iter().find_map(Ready::address);
+        let of_port = self.port.map(|port| format!("127.0.0.1:{port}"));
+        let ready_port = self.service.readiness.iter().find_map(|ready| match ready {
+            Ready::Port { port, .. } | Ready::Http { port, .. } => Some(*port),
+            _ => None,
+        });
+        Report {
+            instance: self.instance,
+            stage: self.machine.stage(),
+            fingerprint: self.service.fingerprint,
+            pid: self.running.as_ref().filter(|running| !running.ended).map_or(0, |running| running.pid),
+            supervisor: process::id(),
+            started: self.started,
+            ready: self.ready,
+            unused: self.machine.unused(now),
+            address: self.address.clone().or(named).or(found).or_else(of_readiness).or(of_port),
+            port: self.port.or(ready_port),
+            values: self.waiting.values.clone(),
+            status: self.status.clone(),
+            assignments: self.service.assignments.clone(),
+            words: self.service.words.iter().map(|word| word.as_encoded_bytes().to_vec()).collect(),
+            directory: self.service.directory.clone(),
+            framing: self.service.framing,
+            leases: self.clients.count(|role| *role == Role::Leasing) as u64,
+            calls: self.calls.count() as u64,
+            restarts: self.machine.restarts(),
+            idle: self.service.settings.idle,
+            ttl: self.service.settings.ttl,
+        }
+    }
+
+    fn verdict(&self) -> Verdict {
+        let note = match self.machine.why() {
+            Why::TimedOut if self.note.is_empty() => self.waiting.missing(),
+            _ => self.note.clone(),
+        };
+        Verdict {
+            instance: self.instance,
+            why: self.machine.why(),
+            ended: self.machine.ended(),
+            was_ready: self.machine.was_ready(),
+            errno: self.errno,
+            note,
+            tail: log::tail(self.slot.directory(), TAIL),
+            started: self.started,
+            finished: self.clock.now(),
+            release_failed: self.release_failed.clone(),
+        }
+    }
+
+    /// Starts a new instance.
+    fn start(&mut self) {
+        match self.try_start() {
+            Ok(()) => {}
+            Err(why) => {
+                match why {
+                    NotStarted::System(error) => {
+                        self.errno = error.raw_os_error();
+                        self.note = system_text(&error);
+                    }
+                    NotStarted::Taken(note) => self.note = note,
+                }
+                // Nothing of it has to be released.
+                let _ = Release::take(&self.slot);
+                self.happen(Event::NotStarted);
+            }
+        }
+    }
+
+    fn try_start(&mut self) -> Result<(), NotStarted> {
+        self.instance = InstanceId::new()?;
+        self.started = self.clock.now();
+        (self.ready, self.address, self.errno, self.release_failed) = (None, None, None, None);
+        self.status.clear();
+        self.note.clear();
+        self.log.rotate_for_new_instance();
+        self.port = match self.service.port {
+            None => None,
+            Some(Port::Fixed(port)) => Some(port),
+            Some(Port::Auto) => Some(socket::free_port()?),
+        };
+        let mut readiness = self.service.readiness.clone();
+        if let Some(port) = self.port
+            && !readiness.iter().any(|ready| matches!(ready, Ready::Port { .. } | Ready::Http { .. }))
+        {
+            readiness.push(Ready::Port { host: Host::Both, port });
+        }
+        for ready in &readiness {
+            if let Ready::Port { host, port } | Ready::Http { host, port, .. } = ready
+                && let Some(taken) = probe::is_taken(*host, *port)
+            {
+                let by = taken.pid.map_or(String::new(), |pid| format!(" by process {pid}"));
+                return Err(NotStarted::Taken(format!("port {port} is taken{by}")));
+            }
+        }
+        self.write_record(0)?;
+        if let Some(line) = &self.service.settings.on_release {
+            let directory = self.service.directory.clone();
+            Release { instance: self.instance, line: line.clone(), directory }.keep(&self.slot)?;
+        }
+        fault::point("singleton.spawning");
+        let wants_notices = readiness.contains(&Ready::Notify);
+        let port = self.port.map(|port| ("PORT".into(), port.to_string().into()));
+        let told = release::told(&self.slot, self.instance, &self.service.name);
+        let environment = with_variables(&self.service.environment, told.into_iter().chain(port));
+        let running = Running::start(&self.service, &self.slot, environment, wants_notices)?;
+        let pid = running.pid;
+        self.running = Some(running);
+        fault::point("singleton.spawned");
+        let _ = self.write_record(pid);
+        self.waiting = Waiting::new(&readiness, self.service.framing.is_some(), self.now());
+        self.look();
+        Ok(())
+    }
+
+    /// Notes the instance in the lock's file, before it is there: should everything be killed, the next start looks for
+    /// processes that belong to it.
+    fn write_record(&mut self, pid: i32) -> std::io::Result<()> {
+        let bytes = Record { instance: self.instance, supervisor: Holder::me(), pid }.encode();
+        self.lock.set_len(0)?;
+        self.lock.seek(SeekFrom::Start(0))?;
+        self.lock.write_all(&bytes)
+    }
+
+    fn begin_release(&mut self) {
+        let told = release::told(&self.slot, self.instance, &self.service.name);
+        let environment = with_variables(&self.service.environment, told);
+        let started = Release::take(&self.slot).map(|release| {
+            running::shell(&release.line, &environment, &release.directory)
+                .and_then(|launch| launch.spawn(&Inherited::get()))
+        });
+        match started {
+            Some(Ok(started)) => self.release = Some(started.command),
+            Some(Err(error)) => {
+                self.release_failed = Some(system_text(&error));
+                self.happen(Event::Released);
+            }
+            None => self.happen(Event::Released),
+        }
+    }
+}
+
+/// What an instance is, as far as it is compared with what is wanted.
+struct Own {
+    readiness: crate::action::digest::Digest,
+}
+
+impl Own {
+    fn judge(&self, ensure: &Ensure, report: &Report, expired: bool) -> Reply {
+        let change = if ensure.fingerprint != report.fingerprint {
+            Change::Dependencies
+        } else if ensure.framing.is_some() && ensure.framing != report.framing {
+            Change::Framing
+        } else if ensure.readiness.is_some_and(|wanted| wanted != self.readiness) {
+            Change::Readiness
+        } else if expired {
+            Change::Expired
+        } else {
+            return Reply::Ready(report.clone());
+        };
+        Reply::Changed(report.clone(), change)
+    }
+}
+
+enum NotStarted {
+    System(std::io::Error),
+    Taken(String),
+}
+
+impl From<std::io::Error> for NotStarted {
+    fn from(error: std::io::Error) -> Self {
+        Self::System(error)
+    }
+}
