@@ -22,6 +22,7 @@ mod input;
 mod just;
 mod key;
 mod lacking;
+mod living;
 mod ls;
 mod make;
 mod manual;
