@@ -129,13 +129,22 @@ fn explained(name: &str, error: &clap::Error, kind: Kind) -> Error {
             ),
         );
     }
-    let explained = usage::explain(error, kind);
-    if error.kind() == ErrorKind::UnknownArgument && !argument.starts_with('-') {
-        let spelled = if name.is_empty() { String::new() } else { format!(" {name}") };
+    if error.kind() != ErrorKind::UnknownArgument {
+        return usage::explain(error, kind);
+    }
+    let spelled = if name.is_empty() { String::new() } else { format!(" {name}") };
+    if !argument.starts_with('-') {
         return Error::new(kind, format_args!("`{argument}`: a command stands behind `--`"))
             .hint(format_args!("`memo singleton{spelled} NAME -- COMMAND [ARG]...`"));
     }
-    explained
+    let error = match error.get(ContextKind::SuggestedArg) {
+        Some(ContextValue::String(suggested)) => {
+            Error::new(kind, format_args!("`memo singleton{spelled}` has no option `{long}`"))
+                .hint(format_args!("did you mean `{suggested}`?"))
+        }
+        _ => Error::new(kind, format_args!("`memo singleton{spelled}` has no option `{long}`")),
+    };
+    error.hint(format_args!("see `memo singleton{spelled} --help`"))
 }
 
 /// Returns a subcommand by its name.

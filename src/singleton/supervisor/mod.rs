@@ -89,6 +89,7 @@ pub(super) fn supervise(
         release_failed: None,
         errno: None,
         note: String::new(),
+        asked: false,
         left: false,
         service,
         slot,
@@ -132,6 +133,8 @@ struct Supervisor {
     release_failed: Option<String>,
     errno: Option<i32>,
     note: String,
+    /// Whether anybody has asked for it.
+    asked: bool,
     /// Whether there is nothing left to do.
     left: bool,
 }
@@ -178,7 +181,43 @@ impl Supervisor {
             self.call();
             self.happen(Event::Time);
         }
+        if !self.machine.was_ready() {
+            self.tell_of_failure();
+        }
         self.clients.flush();
+    }
+
+    /// Tells those of the failure whose question is on its way: whoever started it, which may have been quicker to fail
+    /// than to be asked for, and those who are waiting to be let in. They need not try the same again.
+    fn tell_of_failure(&mut self) {
+        /// How long the first question may take.
+        const FIRST: Duration = Duration::from_secs(1);
+        /// How long the next one may take.
+        const NEXT: Duration = Duration::from_millis(20);
+        let failed = Reply::Failed(self.verdict());
+        let until = self.now() + FIRST;
+        while self.now() < until {
+            let mut watches = vec![Watch::new(self.listener.as_raw_fd(), poll::READ)];
+            self.clients.watch(&mut watches);
+            let limit = if self.asked { NEXT } else { until.saturating_sub(self.now()) };
+            if poll::wait(&mut watches, Some(limit)).unwrap_or(0) == 0 {
+                return;
+            }
+            self.clients.exchange(&watches[1..]);
+            while let Ok((stream, _)) = self.listener.accept() {
+                self.clients.admit(stream);
+            }
+            for (client, request) in self.clients.requests() {
+                let answer = match request {
+                    Some(Request::Ensure(_) | Request::Join) => &failed,
+                    _ => &Reply::Gone,
+                };
+                self.clients.tell(client, answer);
+                self.asked = true;
+            }
+            // Somebody who has gone has nothing to ask.
+            self.asked |= !self.clients.take_gone().is_empty();
+        }
     }
 
     /// Returns when something is to be done if nothing happens.
@@ -355,6 +394,7 @@ impl Supervisor {
 
     fn answer(&mut self) {
         for (client, request) in self.clients.requests() {
+            self.asked = true;
             match request {
                 None => self.clients.tell(client, &Reply::Unsupported),
                 Some(request) => self.answer_one(client, request),
