@@ -117,6 +117,13 @@ pub enum Lacking {
         /// How many requests are under way.
         calls: u64,
     },
+    /// Others used what was to be replaced for as long as could be waited.
+    StillInUse {
+        /// How many hold it.
+        leases: u64,
+        /// How many requests are under way.
+        calls: u64,
+    },
     /// It took too long; a supervisor that does not answer.
     Late(Option<i32>),
     /// It ended by itself again and again.
@@ -271,7 +278,12 @@ impl Going<'_> {
     fn stop(&self, mut connection: Connection, request: &Request) -> Result<Option<Got>, Lacking> {
         match connection.ask(request) {
             Heard::Reply(Reply::InUse { leases, calls }) => Err(Lacking::InUse { leases, calls }),
-            Heard::Late => Err(self.late()),
+            Heard::Late => match report(self.ask.slot, MARGIN) {
+                Ok(Some(Report { leases, calls, .. })) if leases + calls > 0 => {
+                    Err(Lacking::StillInUse { leases, calls })
+                }
+                _ => Err(self.late()),
+            },
             // The next try waits for the lock.
             _ => Ok(None),
         }

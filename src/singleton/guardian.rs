@@ -44,6 +44,8 @@ fn begin(clock: &Clock) -> std::io::Result<()> {
     drop(told);
     let service = Service::decode(&bytes).map_err(std::io::Error::other)?;
     process::adopt_orphans()?;
+    // What cannot be written is an error there, and not the end of the process.
+    signal::ignore_file_limit();
     process::set_name(c"memo-guardian");
     let guardian = process::id();
     let Some(supervisor) = process::fork_child()? else {

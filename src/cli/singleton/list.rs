@@ -84,7 +84,7 @@ fn table(shown: &[(Scope, Slot, There)], everywhere: bool, around: &Surroundings
         let (stage, pid, age, used, address, command) = match there {
             There::Running(report) => (
                 report.stage.name().to_owned(),
-                report.pid.to_string(),
+                if report.pid == 0 { none() } else { report.pid.to_string() },
                 when::shown_age(shown::age(now, report.started)),
                 when::shown_age(report.unused),
                 report.address.clone().unwrap_or_else(none),

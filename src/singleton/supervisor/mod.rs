@@ -35,7 +35,7 @@ use crate::error::system_text;
 use crate::fault;
 use crate::store::holder::Holder;
 use crate::sys::poll::{self, Watch};
-use crate::sys::process::{self, Ended};
+use crate::sys::process::{self, Ended, OpenFiles};
 use crate::sys::signal::{self, Signals};
 use crate::sys::socket;
 use crate::sys::startup::Inherited;
@@ -70,6 +70,8 @@ pub(super) fn supervise(
     }
     let slot = Slot::at(service.slot.clone());
     let begun = Instant::now();
+    // Each client is one; the process gets what its caller had.
+    let open_files = process::allow_open_files();
     let mut clients = Clients::default();
     clients.admit(first);
     let mut supervisor = Supervisor {
@@ -89,6 +91,8 @@ pub(super) fn supervise(
         release_failed: None,
         errno: None,
         note: String::new(),
+        open_files,
+        full: false,
         asked: false,
         left: false,
         service,
@@ -133,6 +137,10 @@ struct Supervisor {
     release_failed: Option<String>,
     errno: Option<i32>,
     note: String,
+    /// How many descriptors its process may have.
+    open_files: OpenFiles,
+    /// Whether there are no descriptors left for those who connect.
+    full: bool,
     /// Whether anybody has asked for it.
     asked: bool,
     /// Whether there is nothing left to do.
@@ -148,7 +156,7 @@ impl Supervisor {
         while !self.left {
             let mut watches = vec![
                 Watch::new(self.signals.raw(), poll::READ),
-                Watch::new(self.listener.as_raw_fd(), poll::READ),
+                if self.full { Watch::nothing() } else { Watch::new(self.listener.as_raw_fd(), poll::READ) },
                 self.changes
                     .as_ref()
                     .map_or(Watch::nothing(), |changes| Watch::new(changes.raw(), poll::READ)),
@@ -172,9 +180,7 @@ impl Supervisor {
             }
             self.clients.exchange(&watches[of_clients..]);
             if watches[1].any() {
-                while let Ok((stream, _)) = self.listener.accept() {
-                    self.clients.admit(stream);
-                }
+                self.let_in();
             }
             self.answer();
             self.part_with_gone();
@@ -185,6 +191,20 @@ impl Supervisor {
             self.tell_of_failure();
         }
         self.clients.flush();
+    }
+
+    /// Lets those in who have connected, as long as there are descriptors for them.
+    fn let_in(&mut self) {
+        loop {
+            match self.listener.accept() {
+                Ok((stream, _)) => self.clients.admit(stream),
+                Err(error) => {
+                    // The others wait in the queue until somebody has gone.
+                    self.full = process::is_scarcity(&error);
+                    return;
+                }
+            }
+        }
     }
 
     /// Tells those of the failure whose question is on its way: whoever started it, which may have been quicker to fail
@@ -204,9 +224,7 @@ impl Supervisor {
                 return;
             }
             self.clients.exchange(&watches[1..]);
-            while let Ok((stream, _)) = self.listener.accept() {
-                self.clients.admit(stream);
-            }
+            self.let_in();
             for (client, request) in self.clients.requests() {
                 let answer = match request {
                     Some(Request::Ensure(_) | Request::Join) => &failed,
@@ -411,6 +429,9 @@ impl Supervisor {
             Request::Ensure(ensure) => {
                 if ensure.fingerprint == self.service.fingerprint {
                     self.service.settings.adopt(&ensure.given);
+                    if ensure.given.on_release.is_some() && self.running.is_some() {
+                        let _ = self.keep_release();
+                    }
                 }
                 if ensure.nested {
                     let reply = self.judge(&ensure);
@@ -511,6 +532,7 @@ impl Supervisor {
         if gone.is_empty() {
             return;
         }
+        self.full = false;
         let mut withdrawn = false;
         for client in &gone {
             withdrawn |= client.role == Role::Stopping;
@@ -785,16 +807,13 @@ impl Supervisor {
             }
         }
         self.write_record(0)?;
-        if let Some(line) = &self.service.settings.on_release {
-            let directory = self.service.directory.clone();
-            Release { instance: self.instance, line: line.clone(), directory }.keep(&self.slot)?;
-        }
+        self.keep_release()?;
         fault::point("singleton.spawning");
         let wants_notices = readiness.contains(&Ready::Notify);
         let port = self.port.map(|port| ("PORT".into(), port.to_string().into()));
         let told = release::told(&self.slot, self.instance, &self.service.name);
         let environment = with_variables(&self.service.environment, told.into_iter().chain(port));
-        let running = Running::start(&self.service, &self.slot, environment, wants_notices)?;
+        let running = Running::start(&self.service, &self.slot, environment, wants_notices, self.open_files)?;
         let pid = running.pid;
         self.running = Some(running);
         fault::point("singleton.spawned");
@@ -802,6 +821,13 @@ impl Supervisor {
         self.waiting = Waiting::new(&readiness, self.service.framing.is_some(), self.now());
         self.look();
         Ok(())
+    }
+
+    /// Keeps what is to be run when the instance has gone, for whoever is left to run it.
+    fn keep_release(&self) -> std::io::Result<()> {
+        let Some(line) = self.service.settings.on_release.clone() else { return Ok(()) };
+        let directory = self.service.directory.clone();
+        Release { instance: self.instance, line, directory }.keep(&self.slot)
     }
 
     /// Notes the instance in the lock's file, before it is there: should everything be killed, the next start looks for
