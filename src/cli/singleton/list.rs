@@ -6,7 +6,7 @@ use super::words::how;
 use super::{place, shown};
 use crate::cli::color::Paint;
 use crate::cli::json::Object;
-use crate::cli::run::Surroundings;
+use crate::cli::surroundings::Surroundings;
 use crate::cli::table::{Cell, Columns, Side};
 use crate::cli::{print, when};
 use crate::config::Config;

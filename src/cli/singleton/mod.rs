@@ -25,7 +25,7 @@ use std::ffi::OsString;
 
 use clap::{Args, Command, FromArgMatches};
 
-use super::run::Surroundings;
+use super::surroundings::Surroundings;
 use super::{print, usage};
 use crate::config::Config;
 use crate::engine::Exit;
@@ -34,7 +34,7 @@ use crate::sys::signal;
 use crate::ui::{Talk, Ui};
 
 pub use args::SingletonArgs;
-pub(super) use depend::{instance, is_still};
+pub(super) use depend::{instances, still};
 
 /// The subcommands, which are no names of singletons.
 pub const SUBCOMMANDS: [&str; 11] =
