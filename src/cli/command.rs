@@ -47,6 +47,10 @@ pub fn not_runnable(word: &OsStr, why: NotRunnable) -> Error {
     }
 }
 
+/// Returns the selectors of variables that `-e` gives.
+///
+/// # Errors
+/// When one sets a variable instead of naming one.
 pub fn selectors(typed: &[OsString]) -> Result<Vec<OsString>, Error> {
     for selector in typed {
         if let Some((name, value)) = split_named(selector) {
@@ -61,6 +65,7 @@ pub fn selectors(typed: &[OsString]) -> Result<Vec<OsString>, Error> {
     Ok(typed.to_vec())
 }
 
+/// Returns a text of `-k`, and its name where it has one; `=TEXT` has none, whatever TEXT looks like.
 pub fn text(typed: &OsString) -> (Option<Name>, OsString) {
     if let Some(rest) = typed.as_bytes().strip_prefix(b"=") {
         return (None, OsString::from_vec(rest.to_vec()));
@@ -71,6 +76,10 @@ pub fn text(typed: &OsString) -> (Option<Name>, OsString) {
     }
 }
 
+/// Runs the commands of `--key-cmd`; returns the digest of what each printed, but for those that are ignored by name.
+///
+/// # Errors
+/// When one has no name, or fails.
 pub fn key_commands(typed: &[OsString], environment: &Environment) -> Result<Vec<(Name, Digest)>, Error> {
     let mut out = Vec::new();
     for text in typed {

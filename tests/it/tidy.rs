@@ -134,9 +134,24 @@ const USES: [(&str, &[&str]); 14] = [
     ("store", &["action", "error", "fault", "sys"]),
     ("exec", &["action", "fault", "progress", "sys"]),
     ("replay", &["action", "exec", "fault", "store", "sys"]),
-    ("singleton", &["action", "config", "error", "exec", "fault", "store", "sys", "ui"]),
+    ("singleton", &["action", "config", "error", "exec", "fault", "store", "sys"]),
     ("engine", &["action", "config", "error", "exec", "fault", "progress", "replay", "store", "sys", "ui"]),
-    ("cli", &["action", "config", "engine", "error", "exec", "progress", "replay", "store", "sys", "ui"]),
+    (
+        "cli",
+        &[
+            "action",
+            "config",
+            "engine",
+            "error",
+            "exec",
+            "progress",
+            "replay",
+            "singleton",
+            "store",
+            "sys",
+            "ui",
+        ],
+    ),
     ("lib", &["cli", "engine", "sys"]),
 ];
 
