@@ -168,3 +168,15 @@ pub fn tree() -> Command {
         named::<CollectArgs>("gc"),
     ])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_subcommand_is_one_that_clap_takes() {
+        tree().debug_assert();
+        let names: Vec<String> = tree().get_subcommands().map(|one| one.get_name().to_owned()).collect();
+        assert_eq!(names, SUBCOMMANDS);
+    }
+}
