@@ -146,6 +146,7 @@ fn text(topic: Option<&str>) -> String {
     match topic {
         None => run_command().render_help().to_string(),
         Some("run") => run_command().render_long_help().to_string(),
+        Some("singleton") => singleton::command().render_long_help().to_string(),
         Some(name) => {
             let found = tree().find_subcommand(name).cloned().unwrap_or_default();
             found.bin_name(format!("memo {name}")).render_long_help().to_string()

@@ -23,17 +23,17 @@ fn help_of_memo_has_the_rule_of_thumb_once_under_both_verbs() {
 #[test]
 fn each_subcommand_has_help_by_three_ways() {
     let sandbox = Sandbox::new();
+    // What has nothing more to say clap prints closer together.
+    let words = |line: &str| sandbox.ok(line).split_whitespace().map(str::to_owned).collect::<Vec<_>>();
     for name in memo::cli::singleton::SUBCOMMANDS {
-        // What has nothing more to say clap prints closer together.
-        let words = |line: &str| sandbox.ok(line).split_whitespace().map(str::to_owned).collect::<Vec<_>>();
         let help = words(&format!("memo singleton {name} --help"));
         assert!(help.join(" ").contains(&format!("Usage: memo singleton {name}")), "{help:?}");
         assert_eq!(words(&format!("memo help singleton {name}")), help);
         assert_eq!(words(&format!("memo singleton help {name}")), help);
     }
-    let help = sandbox.ok("memo help singleton");
-    assert_eq!(sandbox.ok("memo singleton --help"), help);
-    assert_eq!(sandbox.ok("memo singleton help"), help);
+    let help = words("memo help singleton");
+    assert_eq!(words("memo singleton --help"), help);
+    assert_eq!(words("memo singleton help"), help);
     check("memo help singleton nosuch", 2, "has no subcommand `nosuch`");
     check("memo help ls nosuch", 2, "it takes no `nosuch`");
 }

@@ -195,13 +195,18 @@ fn synopsis(name: &str) -> String {
     line
 }
 
+/// Returns the one without a subcommand, for help: those stand under its options.
+pub fn command() -> Command {
+    named::<SingletonArgs>("")
+}
+
 /// Returns the whole of it, for completions, the manual and help.
 pub fn tree() -> Command {
     use args::{
         CallArgs, CollectArgs, HoldArgs, IdArgs, ListArgs, LogsArgs, ReasonArgs, RestartArgs, StatusArgs,
         StopArgs, WaitArgs,
     };
-    named::<SingletonArgs>("").disable_help_subcommand(true).subcommands([
+    command().disable_help_subcommand(true).subcommands([
         named::<HoldArgs>("run"),
         named::<CallArgs>("call"),
         named::<StatusArgs>("status"),
