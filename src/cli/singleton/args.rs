@@ -256,7 +256,7 @@ pub enum PrintChoice {
     Log,
     /// The directory of its name, which outlives it.
     State,
-    /// All of that, to be read by a shell: eval "$(memo singleton web --print env)".
+    /// All of that, for a shell to eval.
     Env,
 }
 

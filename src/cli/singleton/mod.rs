@@ -11,6 +11,7 @@ mod ensure;
 mod hold;
 mod list;
 mod logs;
+pub mod names;
 mod place;
 mod reason;
 mod shown;
