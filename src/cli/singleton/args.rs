@@ -20,7 +20,7 @@ pub struct KeyArgs {
 
     /// This environment variable
     ///
-    /// As -e of `memo run`. No other counts, LANG, LC_* and TZ included; all are passed on.
+    /// As -e of `memo run`. No other variable counts, not even LANG, LC_* and TZ; all are passed on.
     #[arg(short, long, value_name = "NAME|GLOB|!GLOB", value_hint = ValueHint::Other, help_heading = "Depends on")]
     pub env: Vec<OsString>,
 
