@@ -136,7 +136,22 @@ const USES: [(&str, &[&str]); 14] = [
     ("replay", &["action", "exec", "fault", "store", "sys"]),
     ("singleton", &["action", "config", "error", "exec", "fault", "store", "sys", "ui"]),
     ("engine", &["action", "config", "error", "exec", "fault", "progress", "replay", "store", "sys", "ui"]),
-    ("cli", &["action", "config", "engine", "error", "exec", "progress", "replay", "store", "sys", "ui"]),
+    (
+        "cli",
+        &[
+            "action",
+            "config",
+            "engine",
+            "error",
+            "exec",
+            "progress",
+            "replay",
+            "singleton",
+            "store",
+            "sys",
+            "ui",
+        ],
+    ),
     ("lib", &["cli", "engine", "sys"]),
 ];
 
