@@ -65,7 +65,8 @@ pub(super) fn collect(
         }
     }
     let would = if args.dry_run { "would remove" } else { "removed" };
-    let mut text = format!("{would} what {removed} singletons left\n");
+    let several = if removed == 1 { "" } else { "s" };
+    let mut text = format!("{would} what {removed} singleton{several} left\n");
     if kept > 0 {
         text.push_str(&format!("kept {kept} with something in $MEMO_STATE; `--state` removes that too\n"));
     }

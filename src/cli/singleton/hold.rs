@@ -56,7 +56,7 @@ pub(super) fn hold(words: &[OsString], around: &Surroundings) -> Result<Exit, Er
             }
             // It has gone since.
             Heard::Reply(Reply::Gone) | Heard::Gone => {}
-            _ => return Err(not_running(&asked.name, false)),
+            _ => return Err(not_running(&asked.name, false, false)),
         }
     };
     let told = variables(&prefix(&asked.name), &asked.slot, &asked.got.report);

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::SUBCOMMANDS;
 use crate::cli::surroundings::Surroundings;
 use crate::config::Config;
 use crate::error::{Error, Kind};
@@ -84,12 +85,14 @@ pub(super) fn slot_of(name: &str, scope: &Scope, root: &Path) -> Result<Slot, Er
     Ok(Slot::new(root, scope, &Called::Name(name.to_owned())))
 }
 
-/// Makes sure that a text is a name.
+/// Makes sure that a text is a name, and none of the subcommands: nobody could ask for it.
 ///
 /// # Errors
 /// With what is wrong with it.
 pub(super) fn check_name(name: &str) -> Result<(), Error> {
-    match refuse_name(name) {
+    let is_subcommand = SUBCOMMANDS.contains(&name) || name == "help";
+    let refused = refuse_name(name);
+    match refused.or_else(|| is_subcommand.then(|| "it is one of the subcommands".to_owned())) {
         None => Ok(()),
         Some(why) => {
             let error = Error::new(Kind::Failed, format_args!("`{name}` is no name of a singleton: {why}"));

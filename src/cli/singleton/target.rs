@@ -25,7 +25,11 @@ pub(super) fn slot(
     around: &Surroundings,
     ui: &Ui,
 ) -> Result<Slot, Error> {
-    meant(args.name.as_deref(), &args.key, &args.command, config, around, ui).map(|meant| meant.slot)
+    let meant = meant(args.name.as_deref(), &args.key, &args.command, config, around, ui);
+    meant.map(|meant| meant.slot).map_err(|error| match error.kind() {
+        Kind::Nothing => error,
+        _ => error.of_kind(Kind::Usage),
+    })
 }
 
 /// Returns what is known of the instance in a slot; `None` where there is none.

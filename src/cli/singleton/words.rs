@@ -70,7 +70,7 @@ pub(super) fn tell(ui: &Ui, name: &str, told: Told<'_>, found: &dyn Fn() -> Vec<
 /// Returns the error for an instance that is not to be had.
 pub(super) fn lacking(name: &str, lacking: Lacking, wanted: Wish<'_>) -> Error {
     match lacking {
-        Lacking::NotRunning => not_running(name, wanted.no_start),
+        Lacking::NotRunning => not_running(name, wanted.no_start, !wanted.first_word.is_empty()),
         Lacking::Failed(verdict) => failed(name, &verdict, wanted.first_word, wanted.timeout),
         Lacking::Changed(_, change) => {
             let what = all_changed(change, &(wanted.changed)());
@@ -140,13 +140,13 @@ pub(super) fn of_trouble(trouble: Trouble) -> Error {
     Error::from(trouble)
 }
 
-/// Returns the error for what nobody runs.
-pub(super) fn not_running(name: &str, no_start: bool) -> Error {
+/// Returns the error for what nobody runs: `no_start` says that this was not to be changed, `has_command` that it could.
+pub(super) fn not_running(name: &str, no_start: bool, has_command: bool) -> Error {
     let kind = if no_start { Kind::Left } else { Kind::Failed };
     let error = Error::new(kind, format_args!("singleton `{name}` is not running"));
     match name.strip_prefix('@') {
         Some(_) => error,
-        None if no_start => error.hint("without `--no-start` it is started"),
+        None if no_start && has_command => error.hint("without `--no-start` it is started"),
         None => error.hint(format_args!("`memo singleton {name} -- COMMAND` starts it")),
     }
 }
