@@ -47,6 +47,7 @@ mod signals;
 mod singleton;
 mod singleton_chaos;
 mod singleton_crash;
+mod singleton_help;
 mod singleton_race;
 mod stats;
 mod stdin;
