@@ -12,7 +12,7 @@ mod running;
 mod waiting;
 
 use std::fs::File;
-use std::io::{Seek, SeekFrom, Write};
+use std::io::{ErrorKind, Seek, SeekFrom, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::{Duration, Instant};
@@ -201,7 +201,7 @@ impl Supervisor {
                 Ok((stream, _)) => self.clients.admit(stream),
                 Err(error) => {
                     // The others wait in the queue until somebody has gone.
-                    self.full = process::is_scarcity(&error);
+                    self.full = error.kind() != ErrorKind::WouldBlock && process::is_scarcity(&error);
                     return;
                 }
             }
