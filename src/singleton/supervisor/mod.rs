@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use super::log::{self, Log};
 use super::machine::{Effect, Event, Machine};
-use super::message::{Busy, Change, Ensure, Reply, Request};
+use super::message::{Busy, Ensure, Reply, Request};
 use super::notify::{self, Notice};
 use super::probe;
 use super::readiness::{Host, Ready};
@@ -605,11 +605,10 @@ impl Supervisor {
             Stage::Ready if self.machine.is_promised_away() => {}
             Stage::Ready => {
                 let (report, expired) = (self.report(), self.is_expired());
-                let own = self.own();
                 let mut used = false;
                 self.clients.tell_those(|role| match role {
                     Role::Ensuring(ensure) => {
-                        let reply = own.judge(ensure, &report, expired);
+                        let reply = judge(ensure, &report, expired);
                         used |= matches!(reply, Reply::Ready(_));
                         Some(reply)
                     }
@@ -636,12 +635,8 @@ impl Supervisor {
         self.machine.is_expired(self.now(), &self.service.settings)
     }
 
-    fn own(&self) -> Own {
-        Own { readiness: Service::readiness_digest(&self.service.readiness, self.service.port) }
-    }
-
     fn judge(&self, ensure: &Ensure) -> Reply {
-        self.own().judge(ensure, &self.report(), self.is_expired())
+        judge(ensure, &self.report(), self.is_expired())
     }
 
     fn report(&self) -> Report {
@@ -677,6 +672,7 @@ impl Supervisor {
             restarts: self.machine.restarts(),
             idle: self.service.settings.idle,
             ttl: self.service.settings.ttl,
+            readiness: Service::readiness_digest(&self.service.readiness, self.service.port),
         }
     }
 
@@ -791,25 +787,11 @@ impl Supervisor {
     }
 }
 
-/// What an instance is, as far as it is compared with what is wanted.
-struct Own {
-    readiness: crate::action::digest::Digest,
-}
-
-impl Own {
-    fn judge(&self, ensure: &Ensure, report: &Report, expired: bool) -> Reply {
-        let change = if ensure.fingerprint != report.fingerprint {
-            Change::Dependencies
-        } else if ensure.framing.is_some() && ensure.framing != report.framing {
-            Change::Framing
-        } else if ensure.readiness.is_some_and(|wanted| wanted != self.readiness) {
-            Change::Readiness
-        } else if expired {
-            Change::Expired
-        } else {
-            return Reply::Ready(report.clone());
-        };
-        Reply::Changed(report.clone(), change)
+/// Returns what somebody who wants this is told of an instance.
+fn judge(wanted: &Ensure, report: &Report, expired: bool) -> Reply {
+    match report.change(wanted, expired) {
+        None => Reply::Ready(report.clone()),
+        Some(change) => Reply::Changed(report.clone(), change),
     }
 }
 
