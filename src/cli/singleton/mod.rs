@@ -177,7 +177,7 @@ fn spelled(name: &str) -> String {
 /// Returns how a subcommand is called.
 fn synopsis(name: &str) -> String {
     const COMMAND: &str = "-- [VAR=VALUE]... COMMAND [ARG]...";
-    let line = match name {
+    match name {
         "" => format!(
             "memo singleton [NAME] [OPTIONS] {COMMAND}\n       memo singleton NAME [OPTIONS]\n       memo singleton {}",
             SUBCOMMANDS.join(" | ")
@@ -192,8 +192,7 @@ fn synopsis(name: &str) -> String {
         name => {
             format!("memo singleton {name} NAME [OPTIONS]\n       memo singleton {name} [OPTIONS] {COMMAND}")
         }
-    };
-    line
+    }
 }
 
 /// Returns the one without a subcommand, for help: those stand under its options.
