@@ -189,7 +189,7 @@ fail\t'Exit 75'"
 complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from run" -l busy -d 'While others use what is to be replaced: wait, fail, kill (wait)' -r -f -a "wait\t'Until nobody does'
 fail\t'Exit 75'
 kill\t'End it all the same'"
-complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from run" -l exec -d 'The command that needs it, with its arguments' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from run" -l exec -d 'The command that needs it, with its arguments' -r -f -a "(__fish_complete_command)"
 complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from run" -l no-cwd -d 'Not the directory it is asked for from'
 complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from run" -l no-exe -d 'Not its program, nor the interpreter of that'
 complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from run" -l global -d 'The name is good wherever you are, and not in this project alone'

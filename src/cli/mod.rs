@@ -6,6 +6,7 @@
 
 pub mod clear;
 pub mod color;
+pub mod command;
 pub mod completions;
 pub mod config;
 pub mod details;
@@ -24,6 +25,7 @@ pub mod run;
 pub mod show;
 pub mod singleton;
 pub mod stats;
+pub mod surroundings;
 pub mod table;
 pub mod tally;
 mod usage;
@@ -46,7 +48,8 @@ use crate::sys::startup::Inherited;
 use crate::sys::{descriptor, process, signal, terminal};
 use crate::ui::{Talk, Ui};
 use completions::CompletionsArgs;
-use run::{RunArgs, Surroundings};
+use run::RunArgs;
+use surroundings::Surroundings;
 
 /// The subcommands, but for `run`.
 pub const SUBCOMMANDS: &[&str] =

@@ -77,8 +77,8 @@ fn section(command: &Command, said: &[String]) -> String {
     let is_own = |argument: &Arg| {
         let id = argument.get_id().as_str();
         // The words of the command are the synopsis's business.
-        let is_told = argument.is_positional() && ["memo", "singleton"].contains(&name);
-        !is_told && said.iter().all(|said| said != id)
+        let is_command = ["memo", "singleton"].contains(&name) && argument.is_positional();
+        !(is_command || said.iter().any(|said| said == id))
     };
     let of_all = |argument: &Arg| ["help", "version"].contains(&argument.get_id().as_str());
     if !command.get_arguments().any(|argument| !of_all(argument) && is_own(argument)) {

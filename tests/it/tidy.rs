@@ -134,7 +134,7 @@ const USES: [(&str, &[&str]); 14] = [
     ("store", &["action", "error", "fault", "sys"]),
     ("exec", &["action", "fault", "progress", "sys"]),
     ("replay", &["action", "exec", "fault", "store", "sys"]),
-    ("singleton", &["action", "config", "error", "exec", "fault", "store", "sys", "ui"]),
+    ("singleton", &["action", "config", "error", "exec", "fault", "store", "sys"]),
     ("engine", &["action", "config", "error", "exec", "fault", "progress", "replay", "store", "sys", "ui"]),
     (
         "cli",

@@ -307,7 +307,7 @@ pub struct HoldArgs {
     pub(super) ask: AskArgs,
 
     /// The command that needs it, with its arguments
-    #[arg(long, value_name = "CMD [ARG]...", num_args = 1.., allow_hyphen_values = true, value_hint = ValueHint::Other)]
+    #[arg(long, value_name = "CMD [ARG]...", num_args = 1.., allow_hyphen_values = true, value_hint = ValueHint::CommandString)]
     pub exec: Vec<OsString>,
 
     /// Variables for the command, the command, its arguments

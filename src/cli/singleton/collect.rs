@@ -7,7 +7,7 @@ use super::args::CollectArgs;
 use super::place;
 use super::wanted::parse_duration;
 use crate::cli::print;
-use crate::cli::run::Surroundings;
+use crate::cli::surroundings::Surroundings;
 use crate::config::Config;
 use crate::error::{Error, Kind, system_text};
 use crate::singleton::ask::sweep;

@@ -26,7 +26,7 @@ use std::ffi::OsString;
 
 use clap::{Args, Command, FromArgMatches};
 
-use super::run::Surroundings;
+use super::surroundings::Surroundings;
 use super::{help, print, usage};
 use crate::config::Config;
 use crate::engine::Exit;
@@ -35,7 +35,7 @@ use crate::sys::signal;
 use crate::ui::{Talk, Ui};
 
 pub use args::SingletonArgs;
-pub(super) use depend::{instance, is_still};
+pub(super) use depend::{instances, still};
 
 /// The subcommands, which are no names of singletons.
 pub const SUBCOMMANDS: [&str; 11] =
@@ -148,16 +148,19 @@ fn explained(name: &str, error: &clap::Error, kind: Kind) -> Error {
             ),
         );
     }
+    if error.kind() != ErrorKind::UnknownArgument {
+        return usage::explain(error, kind);
+    }
     let spelled = spelled(name);
-    if error.kind() == ErrorKind::UnknownArgument && !argument.starts_with('-') {
+    if !argument.starts_with('-') {
         return Error::new(kind, format_args!("`{argument}`: a command stands behind `--`"))
             .hint(format_args!("`{}`", synopsis(name).lines().next().unwrap_or_default()));
     }
-    if error.kind() == ErrorKind::UnknownArgument && error.get(ContextKind::SuggestedArg).is_none() {
-        return Error::new(kind, format_args!("`{spelled}` has no option `{long}`"))
-            .hint(format_args!("options of the command stand behind `--`; see `{spelled} --help`"));
+    let unknown = Error::new(kind, format_args!("`{spelled}` has no option `{long}`"));
+    match error.get(ContextKind::SuggestedArg) {
+        Some(ContextValue::String(suggested)) => unknown.hint(format_args!("did you mean `{suggested}`?")),
+        _ => unknown.hint(format_args!("options of the command stand behind `--`; see `{spelled} --help`")),
     }
-    usage::explain(error, kind)
 }
 
 /// Returns a subcommand by its name.
@@ -177,6 +180,7 @@ fn spelled(name: &str) -> String {
 /// Returns how a subcommand is called.
 fn synopsis(name: &str) -> String {
     const COMMAND: &str = "-- [VAR=VALUE]... COMMAND [ARG]...";
+
     match name {
         "" => format!(
             "memo singleton [NAME] [OPTIONS] {COMMAND}\n       memo singleton NAME [OPTIONS]\n       memo singleton {}",

@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use super::SUBCOMMANDS;
-use crate::cli::run::Surroundings;
+use crate::cli::surroundings::Surroundings;
 use crate::config::Config;
 use crate::error::{Error, Kind};
 use crate::singleton::scope::Scope;
 use crate::singleton::slot::{Called, Slot, refuse_name, shown_name};
 use crate::store::location;
-use crate::sys::file::is_served;
+use crate::sys::file::{is_served, is_writable};
 use crate::sys::process;
 use crate::ui::Ui;
 
@@ -23,10 +23,10 @@ pub(super) fn root(config: &Config, around: &Surroundings, ui: &Ui) -> Result<Pa
     let nearest = root.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
     let why = if is_served(nearest).unwrap_or(false) {
         Some("is on a file system that others serve".to_owned())
-    } else if root.exists() {
+    } else if root.exists() || is_writable(nearest) {
         None
     } else {
-        location::make(&root).err().map(|trouble| format!("cannot be made: {trouble}"))
+        Some(format!("cannot be made: `{}` is not writable", nearest.display()))
     };
     let root = match why {
         None => root,

@@ -5,7 +5,7 @@ use super::asking::ANSWER;
 use super::place;
 use super::wanted::meant;
 use super::words::{Wish, how, lacking};
-use crate::cli::run::Surroundings;
+use crate::cli::surroundings::Surroundings;
 use crate::cli::when;
 use crate::config::Config;
 use crate::error::{Error, Kind};

@@ -11,7 +11,7 @@ use crate::singleton::dependencies::Changed;
 use crate::singleton::message::Change;
 use crate::singleton::verdict::{Verdict, Why};
 use crate::store::location::Trouble;
-use crate::sys::process::{Ended, is_not_found};
+use crate::sys::process::{Ended, is_not_found, is_scarcity, is_too_long};
 use crate::ui::Ui;
 
 /// Returns the name of what changed, and about what: `input-changed: `conf``.
@@ -83,6 +83,15 @@ pub(super) fn lacking(name: &str, lacking: Lacking, wanted: Wish<'_>) -> Error {
             format_args!("singleton `{name}` was not replaced: it is in use by {} (`--busy fail`)", leases + calls),
         )
         .hint("`--busy wait` waits until it is not, `--busy kill` does not"),
+        Lacking::StillInUse { leases, calls } => Error::new(
+            Kind::TimedOut,
+            format_args!(
+                "singleton `{name}` was not replaced: it was in use by {} for all of {}",
+                leases + calls,
+                Shown(wanted.timeout)
+            ),
+        )
+        .hint("`--timeout` waits longer, `--busy kill` does not wait"),
         Lacking::Late(pid) => late(name, pid, wanted.timeout),
         Lacking::Looping(last) => Error::new(
             Kind::Failed,
@@ -179,7 +188,13 @@ fn failed(name: &str, verdict: &Verdict, first_word: &str, timeout: Duration) ->
     match verdict.why {
         Why::NotStarted => match verdict.errno.map(std::io::Error::from_raw_os_error) {
             Some(error) => {
-                let kind = if is_not_found(&error) { Kind::NotFound } else { Kind::NotExecutable };
+                let kind = if is_not_found(&error) {
+                    Kind::NotFound
+                } else if is_too_long(&error) || is_scarcity(&error) {
+                    Kind::Failed
+                } else {
+                    Kind::NotExecutable
+                };
                 Error::new(kind, format_args!("cannot run `{first_word}`: {}", system_text(&error)))
             }
             None => Error::new(Kind::Failed, format_args!("singleton `{name}` was not started{note}")),
