@@ -24,22 +24,36 @@
 //! | `tellfifo PATH` | opens a fifo for writing and closes it |
 //! | `spawn-holder FIFO` | leaves a process behind that holds stdout until FIFO was written to |
 //! | `without CALL=ERRNO,... COMMAND...` | becomes a command in a system in which these calls fail |
+//! | `serve NAME` | holds NAME as nobody else can meanwhile; at the end of the words it waits for ever |
+//! | `ignoring SIGNAL ACTS...` | does the acts with that signal ignored |
+//! | `setsid` | leads a session of its own |
+//! | `leave "ACTS"`, `orphan "ACTS"` | leaves a process behind that holds what this one holds; with no parent |
+//! | `notify TEXT` | sends TEXT to $NOTIFY_SOCKET |
+//! | `touch PATH` | makes a file, whole |
+//! | `pause` | waits for ever |
 //! | `exit N`, `signal N` | ends with a status, dies of a signal |
+//!
+//! `serve` notes its process in `starts` and that somebody else holds NAME in `DUP`, beside `$RUNS`.
 
+mod served;
 mod without;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, IsTerminal, Read, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::net::UnixDatagram;
 use std::process::{Command, ExitCode, Stdio};
 
 use std::ffi::{OsStr, OsString};
 
+use served::Served;
+
 fn main() -> ExitCode {
     let mut words = std::env::args_os().skip(1);
+    let mut served = Served::default();
     while let Some(act) = words.next() {
-        match perform(&act, &mut words) {
+        match perform(&act, &mut words, &mut served) {
             Ok(None) => {}
             Ok(Some(code)) => return ExitCode::from(code),
             // Whoever read our output went away: end as the shell shows a death by SIGPIPE.
@@ -50,10 +64,17 @@ fn main() -> ExitCode {
             }
         }
     }
+    if served.waits() {
+        served::pause();
+    }
     ExitCode::SUCCESS
 }
 
-fn perform(act: &OsStr, words: &mut dyn Iterator<Item = OsString>) -> io::Result<Option<u8>> {
+fn perform(
+    act: &OsStr,
+    words: &mut dyn Iterator<Item = OsString>,
+    served: &mut Served,
+) -> io::Result<Option<u8>> {
     let mut next = || words.next().ok_or_else(|| io::Error::other("a word is missing"));
     match act.to_str().unwrap_or_default() {
         "," => {}
@@ -154,6 +175,22 @@ fn perform(act: &OsStr, words: &mut dyn Iterator<Item = OsString>) -> io::Result
             let me = std::env::current_exe()?;
             let _left_behind = Command::new(me).arg("waitfifo").arg(next()?).stdin(Stdio::null()).spawn()?;
         }
+        "serve" => served.hold(&next()?)?,
+        "ignoring" => {
+            use std::os::unix::process::CommandExt;
+            let trap = format!("trap '' {}; exec \"$@\"", next()?.display());
+            let me = std::env::current_exe()?;
+            return Err(Command::new("/bin/sh").args(["-c", &trap, "sh"]).arg(me).args(words).exec());
+        }
+        "setsid" => _ = rustix::process::setsid()?,
+        "leave" => served.leave(&next()?)?,
+        "orphan" => served.orphan(&next()?)?,
+        "notify" => {
+            let socket = variable("NOTIFY_SOCKET").ok_or_else(|| io::Error::other("no NOTIFY_SOCKET"))?;
+            UnixDatagram::unbound()?.send_to(next()?.as_bytes(), socket)?;
+        }
+        "touch" => drop(File::create(next()?)?),
+        "pause" => served::pause(),
         "exit" => return Ok(Some(number(&next()?)? as u8)),
         "without" => {
             without::deny(&next()?.to_string_lossy())?;
@@ -169,8 +206,7 @@ fn perform(act: &OsStr, words: &mut dyn Iterator<Item = OsString>) -> io::Result
                 Command::new("kill").arg("-s").arg(&signal).arg(&me).status()?;
             }
             // The signal is on its way to this very thread; nothing else ends this wait.
-            let (reader, _writer) = io::pipe()?;
-            (&reader).read_exact(&mut [0])?;
+            served::pause();
         }
         other => return Err(io::Error::other(format!("`{other}` is nothing it does"))),
     }
