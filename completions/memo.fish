@@ -58,6 +58,7 @@ complete -c memo -n "__fish_memo_needs_command" -s q -l quiet -d 'Say nothing bu
 complete -c memo -n "__fish_memo_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c memo -n "__fish_memo_needs_command" -s V -l version -d 'Print version'
 complete -c memo -n "__fish_memo_needs_command" -f -a "run" -d 'Run a command, or replay it'
+complete -c memo -n "__fish_memo_needs_command" -f -a "singleton" -d 'Keep one long-running process, and print how to reach it'
 complete -c memo -n "__fish_memo_needs_command" -f -a "ls" -d 'List what is recorded'
 complete -c memo -n "__fish_memo_needs_command" -f -a "show" -d 'Show all that is known of an entry'
 complete -c memo -n "__fish_memo_needs_command" -f -a "clear" -d 'Remove what is recorded'
@@ -100,6 +101,263 @@ complete -c memo -n "__fish_memo_using_subcommand run" -l only-cached -d 'Do not
 complete -c memo -n "__fish_memo_using_subcommand run" -s v -l verbose -d 'Say hit or miss, and why'
 complete -c memo -n "__fish_memo_using_subcommand run" -s q -l quiet -d 'Say nothing but errors'
 complete -c memo -n "__fish_memo_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and not __fish_seen_subcommand_from run call status ls stop restart logs wait id why gc" -s i -l input -d 'This file, glob or directory, by content' -r -F
+complete -c memo -n "__fish_memo_using_subcommand singleton; and not __fish_seen_subcommand_from run call status ls stop restart logs wait id why gc" -s e -l env -d 'This environment variable' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and not __fish_seen_subcommand_from run call status ls stop restart logs wait id why gc" -s k -l key -d 'This text' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and not __fish_seen_subcommand_from run call status ls stop restart logs wait id why gc" -l key-cmd -d 'What this shell command prints; it runs whenever somebody asks' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and not __fish_seen_subcommand_from run call status ls stop restart logs wait id why gc" -l dep-singleton -d 'Which process this other singleton is' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and not __fish_seen_subcommand_from run call status ls stop restart logs wait id why gc" -l ready-port -d 'It is ready when one of its processes listens on this port: 8080, [::1]:8080' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and not __fish_seen_subcommand_from run call status ls stop restart logs wait id why gc" -l ready-unix -d 'It is ready when one of its processes listens on this socket' -r -F
+complete -c memo -n "__fish_memo_using_subcommand singleton; and not __fish_seen_subcommand_from run call status ls stop restart logs wait id why gc" -l ready-http -d 'It is ready when this URL answers: http://localhost:8080/health' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and not __fish_seen_subcommand_from run call status ls stop restart logs wait id why gc" -l ready-status -d 'The statuses that count as an answer of --ready-http: 204, 200-299 (200-399)' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and not __fish_seen_subcommand_from run call status ls stop restart logs wait id why gc" -l ready-log -d 'It is ready when it writes a line that this regular expression matches' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and not __fish_seen_subcommand_from run call status ls stop restart logs wait id why gc" -l ready-cmd -d 'It is ready when this shell command succeeds: \'pg_isready -p $PORT\'' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and not __fish_seen_subcommand_from run call status ls stop restart logs wait id why gc" -l ready-file -d 'It is ready when this file is there and not older than the process' -r -F
+complete -c memo -n "__fish_memo_using_subcommand singleton; and not __fish_seen_subcommand_from run call status ls stop restart logs wait id why gc" -l port -d 'Give it a port in $PORT: this one, or `auto` for one that is free' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and not __fish_seen_subcommand_from run call status ls stop restart logs wait id why gc" -l timeout -d 'How long it may take until it is ready (60s)' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and not __fish_seen_subcommand_from run call status ls stop restart logs wait id why gc" -l framing -d 'Let it answer calls, with requests and replies told apart so: line, json, lsp' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and not __fish_seen_subcommand_from run call status ls stop restart logs wait id why gc" -l idle -d 'End it when nobody has used it for so long: 15m, none (15m where it answers calls, else none)' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and not __fish_seen_subcommand_from run call status ls stop restart logs wait id why gc" -l ttl -d 'End it when it is this old and nobody uses it: 1d12h, none (none)' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and not __fish_seen_subcommand_from run call status ls stop restart logs wait id why gc" -l check -d 'Replace it when this shell command fails; it runs before a process that is there is handed out' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and not __fish_seen_subcommand_from run call status ls stop restart logs wait id why gc" -l on-release -d 'Run this shell command once for each process that has gone, however it went' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and not __fish_seen_subcommand_from run call status ls stop restart logs wait id why gc" -l restart -d 'Start it again when it fails, without being asked: no, on-failure (no)' -r -f -a "no\t'It stays ended until somebody asks'
+on-failure\t'It is started again'"
+complete -c memo -n "__fish_memo_using_subcommand singleton; and not __fish_seen_subcommand_from run call status ls stop restart logs wait id why gc" -l stop-signal -d 'The signal that asks it to end: INT, 2 (TERM)' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and not __fish_seen_subcommand_from run call status ls stop restart logs wait id why gc" -l grace -d 'How long it may take to end before it is killed (10s)' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and not __fish_seen_subcommand_from run call status ls stop restart logs wait id why gc" -l on-change -d 'When something it depends on has changed: replace, keep, fail (replace)' -r -f -a "replace\t'End it and start another'
+keep\t'Use it all the same'
+fail\t'Exit 75'"
+complete -c memo -n "__fish_memo_using_subcommand singleton; and not __fish_seen_subcommand_from run call status ls stop restart logs wait id why gc" -l busy -d 'While others use what is to be replaced: wait, fail, kill (wait)' -r -f -a "wait\t'Until nobody does'
+fail\t'Exit 75'
+kill\t'End it all the same'"
+complete -c memo -n "__fish_memo_using_subcommand singleton; and not __fish_seen_subcommand_from run call status ls stop restart logs wait id why gc" -l print -d 'What to print: addr, id, pid, port, log, state, env (addr)' -r -f -a "addr\t'Its address, else its id'
+id\t'The id of the instance'
+pid\t'The number of its process'
+port\t'Its port'
+log\t'The file it writes to'
+state\t'The directory of its name, which outlives it'
+env\t'All of that, for a shell to eval'"
+complete -c memo -n "__fish_memo_using_subcommand singleton; and not __fish_seen_subcommand_from run call status ls stop restart logs wait id why gc" -l no-cwd -d 'Not the directory it is asked for from'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and not __fish_seen_subcommand_from run call status ls stop restart logs wait id why gc" -l no-exe -d 'Not its program, nor the interpreter of that'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and not __fish_seen_subcommand_from run call status ls stop restart logs wait id why gc" -l global -d 'The name is good wherever you are, and not in this project alone'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and not __fish_seen_subcommand_from run call status ls stop restart logs wait id why gc" -l ready-notify -d 'It is ready when it says so: sd_notify(3)'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and not __fish_seen_subcommand_from run call status ls stop restart logs wait id why gc" -l survive-ci -d 'Hide it from CI systems that end what a job has left'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and not __fish_seen_subcommand_from run call status ls stop restart logs wait id why gc" -l force -d 'Replace it in any case, and start it even if it ended again and again'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and not __fish_seen_subcommand_from run call status ls stop restart logs wait id why gc" -l no-start -d 'Start nothing: exit 75 when it is not running'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and not __fish_seen_subcommand_from run call status ls stop restart logs wait id why gc" -s v -l verbose -d 'Say what is done'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and not __fish_seen_subcommand_from run call status ls stop restart logs wait id why gc" -s q -l quiet -d 'Say nothing but errors'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and not __fish_seen_subcommand_from run call status ls stop restart logs wait id why gc" -l json -d 'Print all that is known of it, as one JSON object'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and not __fish_seen_subcommand_from run call status ls stop restart logs wait id why gc" -l foreground -d 'Stay, show what it writes, and end it on Ctrl-C'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and not __fish_seen_subcommand_from run call status ls stop restart logs wait id why gc" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and not __fish_seen_subcommand_from run call status ls stop restart logs wait id why gc" -f -a "run" -d 'Hold a singleton while a command runs'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and not __fish_seen_subcommand_from run call status ls stop restart logs wait id why gc" -f -a "call" -d 'Hand a singleton one request, and print its one reply'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and not __fish_seen_subcommand_from run call status ls stop restart logs wait id why gc" -f -a "status" -d 'Say how a singleton is'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and not __fish_seen_subcommand_from run call status ls stop restart logs wait id why gc" -f -a "ls" -d 'List the singletons of this project'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and not __fish_seen_subcommand_from run call status ls stop restart logs wait id why gc" -f -a "stop" -d 'End a singleton'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and not __fish_seen_subcommand_from run call status ls stop restart logs wait id why gc" -f -a "restart" -d 'End a singleton and start it again, as it was started'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and not __fish_seen_subcommand_from run call status ls stop restart logs wait id why gc" -f -a "logs" -d 'Print what a singleton has written'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and not __fish_seen_subcommand_from run call status ls stop restart logs wait id why gc" -f -a "wait" -d 'Wait until a singleton has ended, and exit as it did'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and not __fish_seen_subcommand_from run call status ls stop restart logs wait id why gc" -f -a "id" -d 'Print the id of the instance that runs'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and not __fish_seen_subcommand_from run call status ls stop restart logs wait id why gc" -f -a "why" -d 'Say what would become of a singleton that is asked for, and why'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and not __fish_seen_subcommand_from run call status ls stop restart logs wait id why gc" -f -a "gc" -d 'Remove what singletons that have ended left'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from run" -s i -l input -d 'This file, glob or directory, by content' -r -F
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from run" -s e -l env -d 'This environment variable' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from run" -s k -l key -d 'This text' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from run" -l key-cmd -d 'What this shell command prints; it runs whenever somebody asks' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from run" -l dep-singleton -d 'Which process this other singleton is' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from run" -l ready-port -d 'It is ready when one of its processes listens on this port: 8080, [::1]:8080' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from run" -l ready-unix -d 'It is ready when one of its processes listens on this socket' -r -F
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from run" -l ready-http -d 'It is ready when this URL answers: http://localhost:8080/health' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from run" -l ready-status -d 'The statuses that count as an answer of --ready-http: 204, 200-299 (200-399)' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from run" -l ready-log -d 'It is ready when it writes a line that this regular expression matches' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from run" -l ready-cmd -d 'It is ready when this shell command succeeds: \'pg_isready -p $PORT\'' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from run" -l ready-file -d 'It is ready when this file is there and not older than the process' -r -F
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from run" -l port -d 'Give it a port in $PORT: this one, or `auto` for one that is free' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from run" -l timeout -d 'How long it may take until it is ready (60s)' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from run" -l framing -d 'Let it answer calls, with requests and replies told apart so: line, json, lsp' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from run" -l idle -d 'End it when nobody has used it for so long: 15m, none (15m where it answers calls, else none)' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from run" -l ttl -d 'End it when it is this old and nobody uses it: 1d12h, none (none)' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from run" -l check -d 'Replace it when this shell command fails; it runs before a process that is there is handed out' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from run" -l on-release -d 'Run this shell command once for each process that has gone, however it went' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from run" -l restart -d 'Start it again when it fails, without being asked: no, on-failure (no)' -r -f -a "no\t'It stays ended until somebody asks'
+on-failure\t'It is started again'"
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from run" -l stop-signal -d 'The signal that asks it to end: INT, 2 (TERM)' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from run" -l grace -d 'How long it may take to end before it is killed (10s)' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from run" -l on-change -d 'When something it depends on has changed: replace, keep, fail (replace)' -r -f -a "replace\t'End it and start another'
+keep\t'Use it all the same'
+fail\t'Exit 75'"
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from run" -l busy -d 'While others use what is to be replaced: wait, fail, kill (wait)' -r -f -a "wait\t'Until nobody does'
+fail\t'Exit 75'
+kill\t'End it all the same'"
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from run" -l exec -d 'The command that needs it, with its arguments' -r -f -a "(__fish_complete_command)"
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from run" -l no-cwd -d 'Not the directory it is asked for from'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from run" -l no-exe -d 'Not its program, nor the interpreter of that'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from run" -l global -d 'The name is good wherever you are, and not in this project alone'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from run" -l ready-notify -d 'It is ready when it says so: sd_notify(3)'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from run" -l survive-ci -d 'Hide it from CI systems that end what a job has left'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from run" -l force -d 'Replace it in any case, and start it even if it ended again and again'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from run" -l no-start -d 'Start nothing: exit 75 when it is not running'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from run" -s v -l verbose -d 'Say what is done'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from run" -s q -l quiet -d 'Say nothing but errors'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from run" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from call" -s i -l input -d 'This file, glob or directory, by content' -r -F
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from call" -s e -l env -d 'This environment variable' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from call" -s k -l key -d 'This text' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from call" -l key-cmd -d 'What this shell command prints; it runs whenever somebody asks' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from call" -l dep-singleton -d 'Which process this other singleton is' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from call" -l ready-port -d 'It is ready when one of its processes listens on this port: 8080, [::1]:8080' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from call" -l ready-unix -d 'It is ready when one of its processes listens on this socket' -r -F
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from call" -l ready-http -d 'It is ready when this URL answers: http://localhost:8080/health' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from call" -l ready-status -d 'The statuses that count as an answer of --ready-http: 204, 200-299 (200-399)' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from call" -l ready-log -d 'It is ready when it writes a line that this regular expression matches' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from call" -l ready-cmd -d 'It is ready when this shell command succeeds: \'pg_isready -p $PORT\'' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from call" -l ready-file -d 'It is ready when this file is there and not older than the process' -r -F
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from call" -l port -d 'Give it a port in $PORT: this one, or `auto` for one that is free' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from call" -l timeout -d 'How long it may take until it is ready (60s)' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from call" -l framing -d 'Let it answer calls, with requests and replies told apart so: line, json, lsp' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from call" -l idle -d 'End it when nobody has used it for so long: 15m, none (15m where it answers calls, else none)' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from call" -l ttl -d 'End it when it is this old and nobody uses it: 1d12h, none (none)' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from call" -l check -d 'Replace it when this shell command fails; it runs before a process that is there is handed out' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from call" -l on-release -d 'Run this shell command once for each process that has gone, however it went' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from call" -l restart -d 'Start it again when it fails, without being asked: no, on-failure (no)' -r -f -a "no\t'It stays ended until somebody asks'
+on-failure\t'It is started again'"
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from call" -l stop-signal -d 'The signal that asks it to end: INT, 2 (TERM)' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from call" -l grace -d 'How long it may take to end before it is killed (10s)' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from call" -l on-change -d 'When something it depends on has changed: replace, keep, fail (replace)' -r -f -a "replace\t'End it and start another'
+keep\t'Use it all the same'
+fail\t'Exit 75'"
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from call" -l busy -d 'While others use what is to be replaced: wait, fail, kill (wait)' -r -f -a "wait\t'Until nobody does'
+fail\t'Exit 75'
+kill\t'End it all the same'"
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from call" -l reply-timeout -d 'How long the reply may take; then exit 124 (for ever)' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from call" -l no-cwd -d 'Not the directory it is asked for from'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from call" -l no-exe -d 'Not its program, nor the interpreter of that'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from call" -l global -d 'The name is good wherever you are, and not in this project alone'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from call" -l ready-notify -d 'It is ready when it says so: sd_notify(3)'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from call" -l survive-ci -d 'Hide it from CI systems that end what a job has left'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from call" -l force -d 'Replace it in any case, and start it even if it ended again and again'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from call" -l no-start -d 'Start nothing: exit 75 when it is not running'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from call" -s v -l verbose -d 'Say what is done'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from call" -s q -l quiet -d 'Say nothing but errors'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from call" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from status" -s i -l input -d 'This file, glob or directory, by content' -r -F
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from status" -s e -l env -d 'This environment variable' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from status" -s k -l key -d 'This text' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from status" -l key-cmd -d 'What this shell command prints; it runs whenever somebody asks' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from status" -l dep-singleton -d 'Which process this other singleton is' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from status" -l no-cwd -d 'Not the directory it is asked for from'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from status" -l no-exe -d 'Not its program, nor the interpreter of that'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from status" -l global -d 'The name is good wherever you are, and not in this project alone'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from status" -l json -d 'Print it as one JSON object'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from status" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from ls" -l global -d 'Those of --global instead'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from ls" -l everywhere -d 'Those of all projects'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from ls" -s a -l all -d 'Those too that have ended'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from ls" -l json -d 'Print one JSON object for each'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print help'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from stop" -s i -l input -d 'This file, glob or directory, by content' -r -F
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from stop" -s e -l env -d 'This environment variable' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from stop" -s k -l key -d 'This text' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from stop" -l key-cmd -d 'What this shell command prints; it runs whenever somebody asks' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from stop" -l dep-singleton -d 'Which process this other singleton is' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from stop" -l instance -d 'Only if it is this instance' -r
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from stop" -l grace -d 'How long it may take to end before it is killed (as it was started with)' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from stop" -l busy -d 'While others use it: wait, fail, kill (kill)' -r -f -a "wait\t'Until nobody does'
+fail\t'Exit 75'
+kill\t'End it all the same'"
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from stop" -l no-cwd -d 'Not the directory it is asked for from'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from stop" -l no-exe -d 'Not its program, nor the interpreter of that'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from stop" -l global -d 'The name is good wherever you are, and not in this project alone'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from stop" -l all -d 'All of this project; with --global all of those'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from stop" -l everywhere -d 'With --all: those of all projects, and of --global'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from stop" -s q -l quiet -d 'Say nothing but errors'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from stop" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from restart" -s i -l input -d 'This file, glob or directory, by content' -r -F
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from restart" -s e -l env -d 'This environment variable' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from restart" -s k -l key -d 'This text' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from restart" -l key-cmd -d 'What this shell command prints; it runs whenever somebody asks' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from restart" -l dep-singleton -d 'Which process this other singleton is' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from restart" -l timeout -d 'How long it may take until it is ready (60s)' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from restart" -l no-cwd -d 'Not the directory it is asked for from'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from restart" -l no-exe -d 'Not its program, nor the interpreter of that'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from restart" -l global -d 'The name is good wherever you are, and not in this project alone'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from restart" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from logs" -s i -l input -d 'This file, glob or directory, by content' -r -F
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from logs" -s e -l env -d 'This environment variable' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from logs" -s k -l key -d 'This text' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from logs" -l key-cmd -d 'What this shell command prints; it runs whenever somebody asks' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from logs" -l dep-singleton -d 'Which process this other singleton is' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from logs" -s n -l lines -d 'The last lines only' -r
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from logs" -l no-cwd -d 'Not the directory it is asked for from'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from logs" -l no-exe -d 'Not its program, nor the interpreter of that'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from logs" -l global -d 'The name is good wherever you are, and not in this project alone'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from logs" -s f -l follow -d 'Go on, with what it writes from now on, until it ends'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from logs" -l previous -d 'What the instance before has written'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from logs" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from wait" -s i -l input -d 'This file, glob or directory, by content' -r -F
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from wait" -s e -l env -d 'This environment variable' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from wait" -s k -l key -d 'This text' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from wait" -l key-cmd -d 'What this shell command prints; it runs whenever somebody asks' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from wait" -l dep-singleton -d 'Which process this other singleton is' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from wait" -l timeout -d 'How long at most; then exit 124' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from wait" -l no-cwd -d 'Not the directory it is asked for from'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from wait" -l no-exe -d 'Not its program, nor the interpreter of that'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from wait" -l global -d 'The name is good wherever you are, and not in this project alone'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from wait" -l ready -d 'Wait until it is ready instead'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from wait" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from id" -s i -l input -d 'This file, glob or directory, by content' -r -F
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from id" -s e -l env -d 'This environment variable' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from id" -s k -l key -d 'This text' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from id" -l key-cmd -d 'What this shell command prints; it runs whenever somebody asks' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from id" -l dep-singleton -d 'Which process this other singleton is' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from id" -l no-cwd -d 'Not the directory it is asked for from'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from id" -l no-exe -d 'Not its program, nor the interpreter of that'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from id" -l global -d 'The name is good wherever you are, and not in this project alone'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from id" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from why" -s i -l input -d 'This file, glob or directory, by content' -r -F
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from why" -s e -l env -d 'This environment variable' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from why" -s k -l key -d 'This text' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from why" -l key-cmd -d 'What this shell command prints; it runs whenever somebody asks' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from why" -l dep-singleton -d 'Which process this other singleton is' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from why" -l ready-port -d 'It is ready when one of its processes listens on this port: 8080, [::1]:8080' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from why" -l ready-unix -d 'It is ready when one of its processes listens on this socket' -r -F
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from why" -l ready-http -d 'It is ready when this URL answers: http://localhost:8080/health' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from why" -l ready-status -d 'The statuses that count as an answer of --ready-http: 204, 200-299 (200-399)' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from why" -l ready-log -d 'It is ready when it writes a line that this regular expression matches' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from why" -l ready-cmd -d 'It is ready when this shell command succeeds: \'pg_isready -p $PORT\'' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from why" -l ready-file -d 'It is ready when this file is there and not older than the process' -r -F
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from why" -l port -d 'Give it a port in $PORT: this one, or `auto` for one that is free' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from why" -l timeout -d 'How long it may take until it is ready (60s)' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from why" -l framing -d 'Let it answer calls, with requests and replies told apart so: line, json, lsp' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from why" -l idle -d 'End it when nobody has used it for so long: 15m, none (15m where it answers calls, else none)' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from why" -l ttl -d 'End it when it is this old and nobody uses it: 1d12h, none (none)' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from why" -l check -d 'Replace it when this shell command fails; it runs before a process that is there is handed out' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from why" -l on-release -d 'Run this shell command once for each process that has gone, however it went' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from why" -l restart -d 'Start it again when it fails, without being asked: no, on-failure (no)' -r -f -a "no\t'It stays ended until somebody asks'
+on-failure\t'It is started again'"
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from why" -l stop-signal -d 'The signal that asks it to end: INT, 2 (TERM)' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from why" -l grace -d 'How long it may take to end before it is killed (10s)' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from why" -l on-change -d 'When something it depends on has changed: replace, keep, fail (replace)' -r -f -a "replace\t'End it and start another'
+keep\t'Use it all the same'
+fail\t'Exit 75'"
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from why" -l busy -d 'While others use what is to be replaced: wait, fail, kill (wait)' -r -f -a "wait\t'Until nobody does'
+fail\t'Exit 75'
+kill\t'End it all the same'"
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from why" -l no-cwd -d 'Not the directory it is asked for from'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from why" -l no-exe -d 'Not its program, nor the interpreter of that'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from why" -l global -d 'The name is good wherever you are, and not in this project alone'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from why" -l ready-notify -d 'It is ready when it says so: sd_notify(3)'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from why" -l survive-ci -d 'Hide it from CI systems that end what a job has left'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from why" -l force -d 'Replace it in any case, and start it even if it ended again and again'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from why" -l no-start -d 'Start nothing: exit 75 when it is not running'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from why" -s v -l verbose -d 'Say what is done'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from why" -s q -l quiet -d 'Say nothing but errors'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from why" -l json -d 'Print it as one JSON object'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from why" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from gc" -l older-than -d 'Only of those that ended so long ago: 0, 30d (7d)' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from gc" -l state -d 'What is kept in $MEMO_STATE too'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from gc" -l dry-run -d 'Say what would go, and remove nothing'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from gc" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c memo -n "__fish_memo_using_subcommand ls" -s g -l group -d 'List only this group' -r
 complete -c memo -n "__fish_memo_using_subcommand ls" -l sort -d 'What comes first' -r -f -a "age\t'The newest'
 used\t'The last used'
@@ -191,20 +449,68 @@ function __fish_memo_command_line
         argparse -s (__fish_memo_global_optspecs) -- $argv 2>/dev/null
         or return
     end
-    while string match -qr '^[A-Za-z_][A-Za-z0-9_]*=' -- $argv[1]
-        set -e argv[1]
-    end
     if not set -q argv[1]; and string match -q -- '-*' (commandline -ct)
         return
     end
+    __fish_memo_command $argv
+end
+# Completes these words and the one at the cursor as a command of their own.
+function __fish_memo_command
+    while string match -qr '^[A-Za-z_][A-Za-z0-9_]*=' -- $argv[1]
+        set -e argv[1]
+    end
     complete --do-complete=(string join ' ' -- (string escape -- $argv) (commandline -ct) | string collect)
 end
-complete -c memo -x -n 'not __fish_memo_using_subcommand ls show clear stats gc doctor config completions help' -a '(__fish_memo_command_line)'
+# Says where behind `memo singleton` the cursor is, if it is at one of these places: `first`, `name`, `command`. Behind
+# `command` come the words of it, one a line.
+function __fish_memo_place_of_singleton
+    set -l words (commandline -opc)
+    test "$words[2]" = singleton
+    or return
+    set -e words[1..2]
+    set -q words[1]
+    or echo first
+    set -l subcommand
+    if contains -- "$words[1]" run call status ls stop restart logs wait id why gc
+        set subcommand $words[1]
+        set -e words[1]
+    end
+    while set -q words[1]
+        set -l word $words[1]
+        set -e words[1]
+        if test "$word" = --; or test "$word" = --exec
+            printf '%s\n' command $words
+            return
+        else if contains -- $word --busy --check --dep-singleton --env --framing --grace --idle --input --instance --key --key-cmd --lines --older-than --on-change --on-release --port --print --ready-cmd --ready-file --ready-http --ready-log --ready-port --ready-status --ready-unix --reply-timeout --restart --stop-signal --timeout --ttl -e -i -k -n
+            set -q words[1]
+            or return
+            set -e words[1]
+        else if not string match -q -- '-*' $word
+            set subcommand named
+        end
+    end
+    contains -- "$subcommand" named ls gc
+    or echo name
+end
+function __fish_memo_at_of_singleton
+    contains -- $argv[1] (__fish_memo_place_of_singleton)
+end
+function __fish_memo_command_of_singleton
+    set -l words (__fish_memo_place_of_singleton)
+    set -e words[1]
+    __fish_memo_command $words
+end
+complete -c memo -x -n 'not __fish_memo_using_subcommand singleton ls show clear stats gc doctor config completions help' -a '(__fish_memo_command_line)'
 complete -c memo -x -n '__fish_memo_using_subcommand completions' -a 'bash elvish fish powershell zsh'
-# Names that only the store knows: a group behind -g, a key where a subcommand takes one.
+# Names that only memo knows: a group behind -g, a singleton, a key where a subcommand takes one.
 function __fish_memo_names
-    command memo completions --list $argv[1] (commandline -ct | string replace -r '^(-g|--group=)' '') 2>/dev/null
+    command memo completions --list $argv[1] (commandline -ct | string replace -r '^(-g|--group=|--dep-singleton=)' '') 2>/dev/null
 end
 complete -c memo -kx -n '__fish_memo_using_subcommand show clear; and not contains -- -- (commandline -opc)' -a '(__fish_memo_names keys)'
-complete -c memo -n 'not __fish_memo_using_subcommand ls show clear stats gc doctor config completions help' -s g -l group -x -a '(__fish_memo_names groups)'
+complete -c memo -n 'not __fish_memo_using_subcommand singleton ls show clear stats gc doctor config completions help' -s g -l group -x -a '(__fish_memo_names groups)'
 complete -c memo -n '__fish_memo_using_subcommand ls clear stats' -s g -l group -x -a '(__fish_memo_names groups)'
+complete -c memo -l dep-singleton -x -a '(__fish_memo_names any-singletons)'
+complete -c memo -x -n '__fish_memo_at_of_singleton name; and not contains -- --global (commandline -opc)' -a '(__fish_memo_names singletons)'
+complete -c memo -x -n '__fish_memo_at_of_singleton name; and contains -- --global (commandline -opc)' -a '(__fish_memo_names global-singletons)'
+complete -c memo -x -n '__fish_memo_at_of_singleton command' -a '(__fish_memo_command_of_singleton)'
+complete -c memo -n '__fish_memo_using_subcommand singleton' -l exec -x -a '(__fish_memo_command_of_singleton)'

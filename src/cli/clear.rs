@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueHint};
 
+use super::command::split_assignments;
 use super::table::shown_size;
 use super::{mistaken, pattern, print, quote, run};
 use crate::action::digest::Digest;
@@ -227,7 +228,7 @@ pub(super) fn ambiguous(word: &str, candidates: &[Row]) -> Error {
 /// Returns the digests of a command's calls in a directory: as `memo run` makes them there, with
 /// `--no-cwd`, and with a root.
 fn calls(command: &[OsString], directory: &Path, root: Option<&Path>) -> Vec<Digest> {
-    let (assignments, words) = run::split_assignments(command);
+    let (assignments, words) = split_assignments(command);
     let below = root.and_then(|root| directory.strip_prefix(root).ok());
     // With `--no-cwd` below a root, it is the root itself.
     let rooted = below.into_iter().flat_map(|below| [Some(below), Some(Path::new(""))]);

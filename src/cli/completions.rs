@@ -1,9 +1,11 @@
-//! `memo completions SHELL`, and the names that only the store knows, for these to ask for.
+//! `memo completions SHELL`, and the names that only the store and the singletons know, for these to ask for.
 
 use clap::{Args, Command, ValueEnum};
 use clap_complete::Shell;
 
 use super::quote;
+use super::singleton::SUBCOMMANDS;
+use super::singleton::names::Where;
 use crate::action::identity::Timestamp;
 use crate::error::Error;
 use crate::store::Store;
@@ -23,28 +25,47 @@ pub struct CompletionsArgs {
     pub list: Vec<String>,
 }
 
-/// Kinds of names that only the store knows.
+/// Kinds of names that no shell knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Kind {
     /// Of entries.
     Keys,
     /// Of groups.
     Groups,
+    /// Of singletons of this project.
+    Singletons,
+    /// Of singletons that are good everywhere.
+    GlobalSingletons,
+    /// Of both.
+    AnySingletons,
+}
+
+impl Kind {
+    /// Returns where the singletons are good whose names are of this kind.
+    pub fn of_singletons(self) -> Option<Where> {
+        match self {
+            Self::Keys | Self::Groups => None,
+            Self::Singletons => Some(Where::Here),
+            Self::GlobalSingletons => Some(Where::Everywhere),
+            Self::AnySingletons => Some(Where::Any),
+        }
+    }
 }
 
 /// How many keys are offered: more than anybody looks through.
 const MOST: usize = 200;
 
-/// Returns the names of a kind (`words` are that, and maybe their beginning): one a line, behind a tab what it is.
+/// Returns which kind of names is asked for, and their beginning; `None` where completions of a newer memo ask for more.
+pub fn asked(words: &[String]) -> Option<(Kind, &str)> {
+    let kind = Kind::from_str(words.first()?, false).ok()?;
+    Some((kind, words.get(1).map_or("", String::as_str)))
+}
+
+/// Returns the names of a kind that begin so: one a line, behind a tab what it is.
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn list(words: &[String], store: &Store, now: Timestamp) -> Result<String, Error> {
-    let prefix = words.get(1).map_or("", String::as_str);
-    let Some(kind) = words.first().and_then(|kind| Kind::from_str(kind, false).ok()) else {
-        // Completions of a newer memo may ask for more.
-        return Ok(String::new());
-    };
+pub fn list(kind: Kind, prefix: &str, store: &Store, now: Timestamp) -> Result<String, Error> {
     let mut index = Index::open(store, now)?;
     Ok(match kind {
         Kind::Groups => {
@@ -68,6 +89,7 @@ pub fn list(words: &[String], store: &Store, now: Timestamp) -> Result<String, E
             };
             rows.iter().map(named).collect()
         }
+        Kind::Singletons | Kind::GlobalSingletons | Kind::AnySingletons => String::new(),
     })
 }
 
@@ -80,7 +102,10 @@ pub fn generate(shell: Shell) -> Vec<u8> {
     // Without the words of the command, which would count as the first word behind a subcommand.
     let mut tree = Command::new("memo")
         .args(tree.get_arguments().filter(|argument| !argument.is_positional()))
-        .subcommands(tree.get_subcommands())
+        .subcommands(tree.get_subcommands().map(|subcommand| match subcommand.get_name() {
+            "singleton" => singleton(subcommand),
+            _ => subcommand.clone(),
+        }))
         .disable_help_subcommand(true)
         .version(env!("CARGO_PKG_VERSION"));
     let mut text = Vec::new();
@@ -100,13 +125,24 @@ pub fn generate(shell: Shell) -> Vec<u8> {
     if let Some(end) = find(&text, registers) {
         text.truncate(end);
     }
+    if shell == Shell::Fish {
+        // clap's condition holds behind a name and in the midst of a command too.
+        let always = format!(
+            "\"__fish_memo_using_subcommand singleton; and not __fish_seen_subcommand_from {}\" -a",
+            SUBCOMMANDS.join(" ")
+        );
+        let told = String::from_utf8_lossy(&text);
+        text = told.replace(&always, "\"__fish_memo_at_of_singleton first\" -f -a").into_bytes();
+    }
     let subcommands: Vec<&str> = tree.get_subcommands().map(Command::get_name).collect();
     let own: Vec<&str> = subcommands.iter().copied().filter(|name| !["run", "why"].contains(name)).collect();
     let wrapper = wrapper
         .replace("@VALUED@", &valued(&tree).join(" "))
         .replace("@TAKING@", &taking(&tree).join(" "))
         .replace("@SUBCOMMANDS@", &subcommands.join(" "))
-        .replace("@OWN@", &own.join(" "));
+        .replace("@OWN@", &own.join(" "))
+        .replace("@VALUED_OF_SINGLETON@", &valued_of_singleton(&tree).join(" "))
+        .replace("@OF_SINGLETON@", &SUBCOMMANDS.join(" "));
     text.extend_from_slice(wrapper.as_bytes());
     text
 }
@@ -118,6 +154,26 @@ fn valued(command: &Command) -> Vec<String> {
         names.extend(option.get_short().map(|short| format!("-{short}")));
         names.extend(option.get_long().map(|long| format!("--{long}")));
     }
+    names
+}
+
+/// Returns `memo singleton` without its name and the words of its command, as above.
+fn singleton(command: &Command) -> Command {
+    let about = command.get_about().cloned().unwrap_or_default();
+    Command::new("singleton")
+        .about(about)
+        .args(command.get_arguments().filter(|argument| !argument.is_positional()))
+        .subcommands(command.get_subcommands())
+        .disable_help_subcommand(true)
+}
+
+/// Returns the options that take the next word, of `memo singleton` and its subcommands.
+fn valued_of_singleton(tree: &Command) -> Vec<String> {
+    let Some(singleton) = tree.find_subcommand("singleton") else { return Vec::new() };
+    let all = std::iter::once(singleton).chain(singleton.get_subcommands());
+    let mut names: Vec<String> = all.flat_map(valued).filter(|name| name != "--exec").collect();
+    names.sort();
+    names.dedup();
     names
 }
 

@@ -1,19 +1,25 @@
 //! `memo help [TOPIC]`: what is in the key, and what else fits on a screen.
 
+use std::ffi::OsString;
+
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 
-use super::{print, run_command, tree};
-use crate::error::Error;
+use super::{mistaken, print, run_command, singleton, tree};
+use crate::error::{Error, Kind};
 
 /// Show what is in the key, or another topic, or a subcommand's help
 ///
-/// `memo help key` is the table of what decides whether two calls are the same. The man page has the rest.
+/// `memo help key` is the table of what decides whether two calls are the same. The man pages have the rest.
 #[derive(Args, Clone, Debug)]
 pub struct HelpArgs {
     /// key, stdin, outputs, exit, or a subcommand
     #[arg(value_name = "TOPIC", hide_possible_values = true, value_parser = PossibleValuesParser::new(names()))]
     pub topic: Option<String>,
+
+    /// A subcommand of `memo singleton`, behind that word
+    #[arg(value_name = "SUBCOMMAND")]
+    pub below: Option<String>,
 }
 
 /// The parts of the key, in plain words, and what leaves each out. The README has the same table.
@@ -103,9 +109,34 @@ const TOPICS: [Topic; 4] = [
 /// Prints help. Returns the exit code.
 ///
 /// # Errors
-/// When stdout fails.
+/// When stdout fails, or there is nothing of that name.
 pub fn help(args: &HelpArgs) -> Result<u8, Error> {
-    print::print(&text(args.topic.as_deref())).map(|()| 0)
+    match (args.topic.as_deref(), args.below.as_deref()) {
+        (Some("singleton"), Some(name)) => print::print(&text_of_singleton(name)?).map(|()| 0),
+        (topic, Some(odd)) => {
+            let words: Vec<OsString> = topic.into_iter().chain([odd]).map(OsString::from).collect();
+            Err(mistaken::about("help", &words, odd))
+        }
+        (topic, None) => print::print(&text(topic)).map(|()| 0),
+    }
+}
+
+/// Prints help for what stands behind `memo singleton help`. Returns the exit code.
+///
+/// # Errors
+/// As those of [`help`].
+pub fn of_singleton(words: &[OsString]) -> Result<u8, Error> {
+    let below = words.first().map(|word| word.to_string_lossy().into_owned());
+    help(&HelpArgs { topic: Some("singleton".to_owned()), below })
+}
+
+fn text_of_singleton(name: &str) -> Result<String, Error> {
+    let tree = singleton::tree();
+    match tree.find_subcommand(name) {
+        Some(found) => Ok(found.clone().render_long_help().to_string()),
+        None => Err(Error::new(Kind::Usage, format_args!("`memo singleton` has no subcommand `{name}`"))
+            .hint(format_args!("it has {}", singleton::SUBCOMMANDS.join(", ")))),
+    }
 }
 
 fn text(topic: Option<&str>) -> String {
@@ -115,6 +146,7 @@ fn text(topic: Option<&str>) -> String {
     match topic {
         None => run_command().render_help().to_string(),
         Some("run") => run_command().render_long_help().to_string(),
+        Some("singleton") => singleton::command().render_long_help().to_string(),
         Some(name) => {
             let found = tree().find_subcommand(name).cloned().unwrap_or_default();
             found.bin_name(format!("memo {name}")).render_long_help().to_string()
@@ -199,6 +231,11 @@ mod tests {
         for name in crate::cli::SUBCOMMANDS {
             assert!(text(Some(name)).contains(&format!("\nUsage: memo {name}")), "{name}");
         }
+        for name in singleton::SUBCOMMANDS {
+            let text = text_of_singleton(name).unwrap();
+            assert!(text.contains(&format!("\nUsage: memo singleton {name}")), "{name}: {text}");
+        }
+        assert_eq!(text_of_singleton("nosuch").unwrap_err().kind(), Kind::Usage);
         assert!(text(Some("run")).contains("--depfile"));
         assert!(text(None).contains("Usage: memo"));
     }

@@ -6,6 +6,7 @@
 
 pub mod clear;
 pub mod color;
+pub mod command;
 pub mod completions;
 pub mod config;
 pub mod details;
@@ -24,6 +25,7 @@ pub mod run;
 pub mod show;
 pub mod singleton;
 pub mod stats;
+pub mod surroundings;
 pub mod table;
 pub mod tally;
 mod usage;
@@ -46,7 +48,8 @@ use crate::sys::startup::Inherited;
 use crate::sys::{descriptor, process, signal, terminal};
 use crate::ui::{Talk, Ui};
 use completions::CompletionsArgs;
-use run::{RunArgs, Surroundings};
+use run::RunArgs;
+use surroundings::Surroundings;
 
 /// The subcommands, but for `run`.
 pub const SUBCOMMANDS: &[&str] =
@@ -169,14 +172,19 @@ fn complete(words: &[OsString], around: &Surroundings) -> Result<u8, Error> {
     let text = match args.shell {
         Some(shell) => String::from_utf8_lossy(&completions::generate(shell)).into_owned(),
         // Whoever pressed a key wants no errors in the middle of the line.
-        None => {
-            let store = store(around, &Ui::new(Talk::Quiet));
-            store
-                .and_then(|store| completions::list(&args.list, &store, around.clock.now()))
-                .unwrap_or_default()
-        }
+        None => names(&args.list, around).unwrap_or_default(),
     };
     print::print(&text).map(|()| 0)
+}
+
+/// Returns the names that completions ask for.
+fn names(words: &[String], around: &Surroundings) -> Result<String, Error> {
+    let quiet = Ui::new(Talk::Quiet);
+    let Some((kind, prefix)) = completions::asked(words) else { return Ok(String::new()) };
+    match kind.of_singletons() {
+        Some(wanted) => singleton::names::names(wanted, prefix, &config(around, &quiet), around),
+        None => completions::list(kind, prefix, &store(around, &quiet)?, around.clock.now()),
+    }
 }
 
 fn explain_topic(words: &[OsString]) -> Result<u8, Error> {

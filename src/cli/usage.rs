@@ -14,6 +14,11 @@ use crate::ui::{Talk, Ui};
 const AFTER: &str = "\
 Subcommands (only as the very first word; `memo -- ls` memoizes ls):
   run          the same as memo alone
+  singleton    keep one process for everybody who asks, and print how to reach it
+
+It ends? memo. It keeps running? memo singleton.
+It must not decide what is reused? Begin its name with `_`.
+
   ls           list what is recorded
   show         show all that is known of an entry, or print what it holds
   clear        remove what is recorded
@@ -39,7 +44,7 @@ pub fn dressed(command: Command) -> Command {
         .about("Memoize a shell command: the second time, the answer is there at once")
         .after_help(AFTER)
         .override_usage(
-            "memo [OPTIONS] [--] [NAME=VALUE]... COMMAND [ARG]...\n       memo ls | show | clear | why | stats | gc | doctor | config | completions | help",
+            "memo [OPTIONS] [--] [NAME=VALUE]... COMMAND [ARG]...\n       memo singleton [NAME] [OPTIONS] -- COMMAND [ARG]...\n       memo ls | show | clear | why | stats | gc | doctor | config | completions | help",
         )
         .args_override_self(true)
         .max_term_width(100)

@@ -7,7 +7,8 @@ use std::time::Duration;
 use clap::Args;
 
 use super::json::Object;
-use super::run::{self, RunArgs, StdinChoice, Surroundings};
+use super::run::{self, RunArgs, StdinChoice};
+use super::surroundings::Surroundings;
 use super::table::{cut, shown_size};
 use super::when::{shown_age, shown_duration, utc};
 use super::{part, print, quote};

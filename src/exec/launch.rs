@@ -36,6 +36,7 @@ pub fn prepare<'a>(
         terminal: None,
         session: false,
         directory: None,
+        open_files: None,
     })
 }
 

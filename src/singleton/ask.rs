@@ -117,6 +117,13 @@ pub enum Lacking {
         /// How many requests are under way.
         calls: u64,
     },
+    /// Others used what was to be replaced for as long as could be waited.
+    StillInUse {
+        /// How many hold it.
+        leases: u64,
+        /// How many requests are under way.
+        calls: u64,
+    },
     /// It took too long; a supervisor that does not answer.
     Late(Option<i32>),
     /// It ended by itself again and again.
@@ -150,6 +157,7 @@ pub fn ask(ask: &Ask<'_>) -> Result<Got, Lacking> {
     let mut going = Going {
         ask,
         deadline: Instant::now() + ask.timeout,
+        started: false,
         wait: WAITS[0],
         force: ask.force,
         check: ask.check,
@@ -164,6 +172,8 @@ pub fn ask(ask: &Ask<'_>) -> Result<Got, Lacking> {
 struct Going<'a> {
     ask: &'a Ask<'a>,
     deadline: Instant,
+    /// Whether this call has started one.
+    started: bool,
     wait: Duration,
     /// Whether what is there is still to be stopped.
     force: bool,
@@ -175,6 +185,9 @@ impl Going<'_> {
     /// Tries once; `None` says that what was there has gone.
     fn once(&mut self) -> Result<Option<Got>, Lacking> {
         let ask = self.ask;
+        if Instant::now() >= self.deadline {
+            return Err(self.late());
+        }
         if let Some(connection) = Connection::open(ask.slot).map_err(Lacking::System)? {
             return self.talk(connection, false);
         }
@@ -187,13 +200,14 @@ impl Going<'_> {
                     return Err(Lacking::NotRunning);
                 };
                 let connection = self.start(lock, service)?;
-                // Whoever starts it hears from the supervisor that it was too late.
-                self.deadline = self.deadline.max(Instant::now() + service.settings.timeout) + MARGIN;
+                // Whoever starts it hears from the supervisor that it was too late. One that is killed again and
+                // again is not started for ever.
+                if !self.started {
+                    self.deadline = Instant::now() + service.settings.timeout + MARGIN;
+                    self.started = true;
+                }
                 (self.force, self.check) = (false, None);
                 self.talk(connection, true)
-            }
-            None if Instant::now() >= self.deadline => {
-                Err(Lacking::Late(ask.slot.record().map(|record| record.supervisor.pid)))
             }
             None => {
                 self.wait = (self.wait * 2).min(WAITS[1]);
@@ -252,15 +266,24 @@ impl Going<'_> {
                 "its supervisor, of another memo, does not know what was asked".to_owned(),
             )),
             Heard::Reply(_) | Heard::Gone => Ok(None),
-            Heard::Late => Err(Lacking::Late(ask.slot.record().map(|record| record.supervisor.pid))),
+            Heard::Late => Err(self.late()),
         }
+    }
+
+    fn late(&self) -> Lacking {
+        Lacking::Late(self.ask.slot.record().map(|record| record.supervisor.pid))
     }
 
     /// Has what is there stopped; then it is to be tried again.
     fn stop(&self, mut connection: Connection, request: &Request) -> Result<Option<Got>, Lacking> {
         match connection.ask(request) {
             Heard::Reply(Reply::InUse { leases, calls }) => Err(Lacking::InUse { leases, calls }),
-            Heard::Late => Err(Lacking::Late(self.ask.slot.record().map(|record| record.supervisor.pid))),
+            Heard::Late => match report(self.ask.slot, MARGIN) {
+                Ok(Some(Report { leases, calls, .. })) if leases + calls > 0 => {
+                    Err(Lacking::StillInUse { leases, calls })
+                }
+                _ => Err(self.late()),
+            },
             // The next try waits for the lock.
             _ => Ok(None),
         }

@@ -157,7 +157,7 @@ impl Kept {
     /// Reads what is kept in the directory of a slot; `None` where nothing is, or nothing that can be read.
     pub fn read(directory: &Path) -> Option<Self> {
         let bytes = std::fs::read(directory.join(Self::NAME)).ok()?;
-        Self::decode(bytes.strip_prefix(MAGIC)?).ok()
+        Self::decode(&bytes).ok()
     }
 
     /// Keeps it in the directory of a slot.
@@ -213,8 +213,12 @@ impl Kept {
         w.into_bytes()
     }
 
-    fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
-        let mut r = Reader::new(bytes);
+    /// Reads the bytes of its file.
+    ///
+    /// # Errors
+    /// [`Malformed`] when they are not those of one.
+    pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+        let mut r = Reader::new(bytes.strip_prefix(MAGIC).ok_or(Malformed)?);
         let key = ActionKey::from_bytes(*r.digest()?.as_bytes());
         let fingerprint = r.digest()?;
         let secret = *r.digest()?.as_bytes();

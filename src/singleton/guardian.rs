@@ -24,7 +24,7 @@ use crate::sys::poll::{self, Watch};
 use crate::sys::process::{self, Ended};
 use crate::sys::signal::{self, Signals};
 use crate::sys::startup::Inherited;
-use crate::sys::{descriptor, end};
+use crate::sys::{descriptor, end, memory};
 
 /// Becomes a guardian, of a supervisor that keeps what descriptor [`start::SERVICE`] says. Returns the exit code.
 pub fn guard(clock: &Clock) -> u8 {
@@ -44,6 +44,8 @@ fn begin(clock: &Clock) -> std::io::Result<()> {
     drop(told);
     let service = Service::decode(&bytes).map_err(std::io::Error::other)?;
     process::adopt_orphans()?;
+    // What cannot be written is an error there, and not the end of the process.
+    signal::ignore_file_limit();
     process::set_name(c"memo-guardian");
     let guardian = process::id();
     let Some(supervisor) = process::fork_child()? else {
@@ -67,6 +69,8 @@ fn keep(service: &Service, supervisor: i32, clock: &Clock) -> std::io::Result<()
     let asked = [signal::TERM, signal::INT, signal::HUP, signal::QUIT];
     let signals = Signals::hold(&[&asked[..], &[signal::CHLD]].concat(), &Inherited::get())?;
     let mut ended = None;
+    // It may sleep for days.
+    memory::release_code();
     while ended.is_none() {
         poll::wait_for(signals.raw(), poll::READ)?;
         while let Some(arrived) = signals.next() {

@@ -455,3 +455,276 @@ impl Machine {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A life that is played step by step; times are in ms.
+    struct Life {
+        machine: Machine,
+        settings: Settings,
+    }
+
+    impl Life {
+        fn new() -> Self {
+            let settings = Settings {
+                timeout: Duration::from_millis(1000),
+                idle: None,
+                ttl: None,
+                grace: Duration::from_millis(100),
+                stop_signal: 15,
+                on_release: None,
+                restart: false,
+            };
+            Self { machine: Machine::new(Duration::ZERO, &settings), settings }
+        }
+
+        fn at(&mut self, ms: u64, event: Event) -> Vec<Effect> {
+            self.machine.step(event, Duration::from_millis(ms), &self.settings)
+        }
+
+        fn next(&self) -> Option<u64> {
+            self.machine.next(&self.settings).map(|next| next.as_millis() as u64)
+        }
+    }
+
+    use Effect::{Kill, Leave, Record, Release, Start, TellFailed, TellGone, TellReady, Terminate};
+
+    const FAILED: Event = Event::Ended(Ended::Exit(1));
+    const KILLED: Event = Event::Ended(Ended::Signal(15));
+
+    #[test]
+    fn it_becomes_ready_and_is_stopped() {
+        let mut life = Life::new();
+        assert_eq!((life.machine.stage(), life.next()), (Stage::Starting, Some(1000)));
+        assert_eq!(life.at(10, Event::Ready), [TellReady]);
+        assert_eq!((life.machine.stage(), life.next()), (Stage::Ready, None), "nothing wakes it up");
+        assert_eq!(life.at(20, Event::Stop(Why::Stopped)), [TellGone, Terminate]);
+        assert_eq!((life.machine.stage(), life.next()), (Stage::Stopping, Some(120)));
+        assert_eq!(life.at(30, Event::TreeGone), [], "its process has not been waited for");
+        assert_eq!(life.at(40, KILLED), [Terminate], "the rest of its tree");
+        assert_eq!(life.at(50, Event::TreeGone), [Record, Leave]);
+        assert_eq!((life.machine.why(), life.machine.ended()), (Why::Stopped, Some(Ended::Signal(15))));
+    }
+
+    #[test]
+    fn one_that_does_not_end_is_killed_again_and_again_and_then_given_up() {
+        let mut life = Life::new();
+        life.at(0, Event::Ready);
+        life.at(0, Event::Stop(Why::Stopped));
+        assert_eq!(life.at(99, Event::Time), []);
+        assert_eq!(life.at(100, Event::Time), [Kill]);
+        assert_eq!(life.next(), Some(150));
+        assert_eq!(life.at(150, Event::Time), [Kill]);
+        assert!(!life.machine.is_stuck());
+        assert_eq!(life.at(2100, Event::Time), [Record, Leave]);
+        assert!(life.machine.is_stuck());
+    }
+
+    #[test]
+    fn one_that_ends_or_is_too_late_before_it_is_ready_has_failed() {
+        let mut life = Life::new();
+        assert_eq!(life.at(5, FAILED), [TellFailed, Terminate]);
+        assert_eq!(life.at(6, Event::TreeGone), [Record, Leave]);
+        assert!(!life.machine.was_ready() && life.machine.why() == Why::Exited);
+        let mut life = Life::new();
+        assert_eq!(life.at(999, Event::Time), []);
+        assert_eq!(life.at(999, Event::Longer(Duration::from_millis(500))), []);
+        assert_eq!(life.at(1000, Event::Time), []);
+        assert_eq!(life.at(1499, Event::Time), [TellFailed, Terminate]);
+        assert_eq!(life.machine.why(), Why::TimedOut);
+        let mut life = Life::new();
+        assert_eq!(life.at(0, Event::NotStarted), [TellFailed, Record, Leave]);
+    }
+
+    #[test]
+    fn idle_and_age_count_only_while_it_is_ready_and_nobody_uses_it() {
+        let mut life = Life::new();
+        life.settings.idle = Some(Duration::from_millis(50));
+        life.settings.ttl = Some(Duration::from_millis(500));
+        assert_eq!(life.at(100, Event::Time), [], "it is starting");
+        life.at(200, Event::Ready);
+        assert_eq!(life.next(), Some(250));
+        assert_eq!(life.at(240, Event::Used), []);
+        assert_eq!(life.at(250, Event::Time), []);
+        assert_eq!(life.at(260, Event::Users(1)), []);
+        assert_eq!((life.next(), life.at(900, Event::Time)), (None, vec![]));
+        assert_eq!(life.at(900, Event::Users(0)), []);
+        assert_eq!(life.at(900, Event::Time), [TellGone, Terminate]);
+        assert_eq!(life.machine.why(), Why::Expired);
+        let mut life = Life::new();
+        life.settings.idle = Some(Duration::from_millis(50));
+        life.at(0, Event::Ready);
+        assert_eq!(life.at(50, Event::Time), [TellGone, Terminate]);
+        assert_eq!(life.machine.why(), Why::Idle);
+    }
+
+    #[test]
+    fn a_replacement_waits_for_those_who_use_it_unless_it_is_withdrawn() {
+        let replace = Event::StopWhenUnused(Why::Replaced);
+        let mut life = Life::new();
+        life.at(0, Event::Ready);
+        life.at(1, Event::Users(2));
+        assert_eq!(life.at(2, replace), []);
+        assert!(life.machine.is_promised_away());
+        assert_eq!(life.at(3, Event::Users(1)), []);
+        assert_eq!(life.at(4, Event::Withdrawn), [TellReady]);
+        assert!(!life.machine.is_promised_away());
+        assert_eq!(life.at(5, Event::Users(0)), []);
+        assert_eq!(life.at(6, replace), [TellGone, Terminate]);
+        let mut life = Life::new();
+        life.at(0, Event::Ready);
+        life.at(1, Event::Users(1));
+        life.at(2, replace);
+        assert_eq!(life.at(3, Event::Users(0)), [TellGone, Terminate]);
+    }
+
+    #[test]
+    fn what_is_to_be_run_when_it_has_gone_is_run_once_and_has_an_end() {
+        let mut life = Life::new();
+        life.settings.on_release = Some("x".into());
+        life.at(0, Event::Ready);
+        life.at(1, FAILED);
+        assert_eq!(life.at(2, Event::TreeGone), [Release]);
+        assert_eq!(life.at(3, Event::TreeGone), []);
+        assert_eq!(life.at(4, Event::Released), [Record, Leave]);
+        let mut life = Life::new();
+        life.settings.on_release = Some("x".into());
+        life.at(0, FAILED);
+        assert_eq!(life.at(0, Event::TreeGone), [Release], "also of one that was never ready");
+        assert_eq!(life.at(60_000, Event::Time), [Effect::KillRelease, Record, Leave]);
+    }
+
+    #[test]
+    fn a_restart_is_a_new_start_under_the_same_supervisor() {
+        let mut life = Life::new();
+        life.at(0, Event::Ready);
+        assert_eq!(life.at(1, Event::Restart), [Terminate]);
+        assert!(life.machine.will_be_ready());
+        life.at(2, KILLED);
+        assert_eq!(life.at(3, Event::TreeGone), [Record]);
+        assert_eq!(life.at(3, Event::Time), [Start]);
+        assert_eq!((life.machine.stage(), life.machine.restarts()), (Stage::Starting, 0));
+        assert_eq!(life.at(4, Event::Ready), [TellReady]);
+        life.at(5, Event::Restart);
+        assert_eq!(life.at(6, Event::Stop(Why::Stopped)), [TellGone], "a stop takes it back");
+        assert!(!life.machine.will_be_ready());
+    }
+
+    /// Lets it fail once while it is ready; returns whether it is started again, and after how many ms.
+    fn fails(life: &mut Life, now: u64) -> Option<u64> {
+        life.at(now, FAILED);
+        let done = life.at(now, Event::TreeGone);
+        if done.contains(&Leave) {
+            return None;
+        }
+        let pause = life.next().unwrap() - now;
+        assert_eq!(life.at(now + pause, Event::Time), [Start]);
+        life.at(now + pause, Event::Ready);
+        Some(pause)
+    }
+
+    #[test]
+    fn one_that_fails_is_started_again_later_and_later_until_it_is_a_loop() {
+        let mut life = Life::new();
+        life.settings.restart = true;
+        life.at(0, Event::Ready);
+        let pauses: Vec<_> = [1000, 2000, 3000, 4000, 5000].map(|now| fails(&mut life, now)).to_vec();
+        assert_eq!(pauses, [Some(100), Some(200), Some(400), Some(800), None]);
+        assert_eq!(life.machine.restarts(), 4);
+        assert!(life.machine.was_quick());
+        let mut life = Life::new();
+        life.settings.restart = true;
+        life.at(0, Event::Ready);
+        assert_eq!(fails(&mut life, 20_000), Some(100));
+        assert!(!life.machine.was_quick());
+        assert_eq!(fails(&mut life, 40_000), Some(100), "it had lived for long");
+        let ended = life.at(60_000, Event::Ended(Ended::Exit(0)));
+        assert_eq!(
+            (ended, life.machine.will_be_ready()),
+            (vec![TellGone, Terminate], false),
+            "that is no failure"
+        );
+    }
+
+    #[test]
+    fn one_that_was_never_ready_is_not_tried_again() {
+        let mut life = Life::new();
+        life.settings.restart = true;
+        assert_eq!(life.at(1, FAILED), [TellFailed, Terminate]);
+        assert_eq!(life.at(2, Event::TreeGone), [Record, Leave]);
+    }
+
+    /// A generator of numbers, so that a failure can be repeated (Marsaglia's xorshift).
+    fn random(state: &mut u64) -> u64 {
+        *state ^= *state << 13;
+        *state ^= *state >> 7;
+        *state ^= *state << 17;
+        *state
+    }
+
+    #[test]
+    fn whatever_happens_it_ends_once_and_never_runs_twice() {
+        for seed in 1..2000_u64 {
+            let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            let mut life = Life::new();
+            life.settings.restart = seed % 2 == 0;
+            life.settings.on_release = (seed % 3 == 0).then(|| "x".into());
+            life.settings.idle = (seed % 5 == 0).then(|| Duration::from_millis(30));
+            // What is there of its process: as the supervisor would have it.
+            let (mut runs, mut releasing, mut left, mut now) = (true, false, 0, 0);
+            for _ in 0..200 {
+                now += random(&mut state) % 40;
+                let event = match random(&mut state) % 12 {
+                    0 => Event::Ready,
+                    1 if runs => KILLED,
+                    2 if runs => FAILED,
+                    3 if !runs => Event::TreeGone,
+                    4 => Event::Stop(Why::Stopped),
+                    5 => Event::StopWhenUnused(Why::Replaced),
+                    6 => Event::Users((random(&mut state) % 3) as usize),
+                    7 => Event::Withdrawn,
+                    8 => Event::Restart,
+                    9 if releasing => Event::Released,
+                    10 => Event::Used,
+                    _ => Event::Time,
+                };
+                let event = if left > 0 { Event::Time } else { event };
+                runs &= !matches!(event, Event::Ended(_));
+                releasing &= event != Event::Released;
+                for effect in life.at(now, event) {
+                    match effect {
+                        Start => {
+                            assert!(!runs && !releasing, "seed {seed}: two at one time");
+                            runs = true;
+                        }
+                        // What is given up is as good as gone.
+                        Record if life.machine.is_stuck() => runs = false,
+                        Record => assert!(!runs, "seed {seed}: it is told that it ended"),
+                        Release => {
+                            runs &= !life.machine.is_stuck();
+                            assert!(!runs && !releasing, "seed {seed}");
+                            releasing = true;
+                        }
+                        Effect::KillRelease => releasing = false,
+                        Leave => left += 1,
+                        _ => {}
+                    }
+                }
+                assert!(left <= 1, "seed {seed}: it ends once");
+            }
+            // Left alone, one that is to go goes.
+            for step in 0..400 {
+                if left > 0 || life.machine.stage() == Stage::Ready {
+                    break;
+                }
+                now += 1000;
+                let effects = life.at(now, if step % 2 == 0 { Event::Time } else { KILLED });
+                left += effects.iter().filter(|effect| **effect == Leave).count();
+                left += life.at(now, Event::TreeGone).iter().filter(|effect| **effect == Leave).count();
+            }
+            assert!(left == 1 || life.machine.stage() == Stage::Ready, "seed {seed}: {:?}", life.machine);
+        }
+    }
+}

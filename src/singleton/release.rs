@@ -59,11 +59,15 @@ impl Release {
 
     fn read(path: &Path) -> Option<Self> {
         let bytes = std::fs::read(path).ok()?;
-        Self::decode(bytes.strip_prefix(MAGIC)?).ok()
+        Self::decode(&bytes).ok()
     }
 
-    fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
-        let mut r = Reader::new(bytes);
+    /// Reads the bytes of its file.
+    ///
+    /// # Errors
+    /// [`Malformed`] when they are not those of one.
+    pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+        let mut r = Reader::new(bytes.strip_prefix(MAGIC).ok_or(Malformed)?);
         Ok(Self {
             instance: read_instance(&mut r)?,
             line: OsString::from_vec(r.bytes()?.to_vec()),

@@ -20,6 +20,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -27,6 +28,7 @@ use std::time::Duration;
 
 use super::scope::Scope;
 use super::verdict::read_instance;
+use crate::action::digest::Digest;
 use crate::action::instance::InstanceId;
 use crate::action::key::ActionKey;
 use crate::store::codec::{Malformed, Reader, Writer};
@@ -159,10 +161,9 @@ impl Slot {
         self.directory.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 
-    /// Returns what names it among all slots of a root.
+    /// Returns what names it among all slots, in a variable.
     pub fn id(&self) -> String {
-        let scope = self.directory.parent().and_then(Path::file_name).unwrap_or_default();
-        format!("{}/{}", scope.to_string_lossy(), self.name())
+        Digest::of(self.directory.as_os_str().as_bytes()).short()
     }
 
     /// Returns the directory that outlives instances.
@@ -186,7 +187,6 @@ impl Slot {
         location::make(&self.state())?;
         location::check(&self.directory, user)?;
         if let (Scope::Project(path), Some(above)) = (scope, self.directory.parent()) {
-            use std::os::unix::ffi::OsStrExt;
             let file = above.join("scope");
             std::fs::write(&file, path.as_os_str().as_bytes())
                 .map_err(|error| Trouble::io("write", &file, error))?;

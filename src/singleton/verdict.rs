@@ -208,11 +208,15 @@ impl Last {
     /// Reads what is kept in the directory of a slot; `None` where nothing is, or nothing that can be read.
     pub fn read(directory: &Path) -> Option<Self> {
         let bytes = std::fs::read(directory.join(Self::NAME)).ok()?;
-        Self::decode(bytes.strip_prefix(MAGIC)?).ok()
+        Self::decode(&bytes).ok()
     }
 
-    fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
-        let mut r = Reader::new(bytes);
+    /// Reads the bytes of its file.
+    ///
+    /// # Errors
+    /// [`Malformed`] when they are not those of one.
+    pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+        let mut r = Reader::new(bytes.strip_prefix(MAGIC).ok_or(Malformed)?);
         let verdict = Verdict::read(&mut r)?;
         let ends = r.list(|r| {
             let at = Timestamp(r.signed()?);
@@ -270,9 +274,9 @@ pub(super) mod tests {
         let last =
             Last { verdict: example(), ends: vec![End { at: Timestamp(5), why: Why::Idle, quick: true }] };
         let bytes = last.encode();
-        assert_eq!(Last::decode(&bytes[MAGIC.len()..]), Ok(last));
-        for end in MAGIC.len()..bytes.len() {
-            assert_eq!(Last::decode(&bytes[MAGIC.len()..end]), Err(Malformed));
+        assert_eq!(Last::decode(&bytes), Ok(last));
+        for end in 0..bytes.len() {
+            assert_eq!(Last::decode(&bytes[..end]), Err(Malformed));
         }
     }
 

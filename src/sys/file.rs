@@ -167,6 +167,12 @@ pub fn is_executable(path: &Path) -> bool {
     rustix::fs::accessat(CWD, path, rustix::fs::Access::EXEC_OK, AtFlags::EACCESS).is_ok()
 }
 
+/// Returns whether the effective user can make files in a directory (faccessat(2) with AT_EACCESS).
+pub fn is_writable(directory: &Path) -> bool {
+    use rustix::fs::Access;
+    rustix::fs::accessat(CWD, directory, Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS).is_ok()
+}
+
 /// Returns the major and minor number of a character device, following links; `None` for what is none.
 ///
 /// # Errors

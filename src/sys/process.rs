@@ -39,6 +39,27 @@ pub struct Launch {
     pub session: bool,
     /// The directory it starts in; else that of this process.
     pub directory: Option<CString>,
+    /// How many descriptors it may have; else as many as this process.
+    pub open_files: Option<OpenFiles>,
+}
+
+/// How many descriptors a process may have (RLIMIT_NOFILE): now, and at most if it asks for more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpenFiles {
+    now: libc::rlim_t,
+    most: libc::rlim_t,
+}
+
+/// Lets this process have as many descriptors as it may ask for; returns how many it might have before.
+pub fn allow_open_files() -> OpenFiles {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: `limit` outlives both calls.
+    unsafe {
+        libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit);
+        let more = libc::rlimit { rlim_cur: limit.rlim_max, ..limit };
+        libc::setrlimit(libc::RLIMIT_NOFILE, &raw const more);
+    }
+    OpenFiles { now: limit.rlim_cur, most: limit.rlim_max }
 }
 
 /// A process that was started.
@@ -141,6 +162,10 @@ impl Launch {
                 && libc::chdir(directory.as_ptr()) < 0
             {
                 return errno();
+            }
+            if let Some(OpenFiles { now, most }) = self.open_files {
+                let limit = libc::rlimit { rlim_cur: now, rlim_max: most };
+                libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit);
             }
             // A descriptor below 3 that another one is to be set to is first moved out of the way.
             let mut sources = [-1; 3];

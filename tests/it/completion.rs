@@ -1,4 +1,4 @@
-//! Completions in real shells: names that only the store knows.
+//! Completions in real shells: names that only the store and the singletons know.
 
 use std::fs;
 use std::path::Path;
@@ -63,26 +63,49 @@ fn lines(sandbox: &Sandbox, shell: &[&str], line: &str) -> Vec<String> {
         .collect()
 }
 
+const BASH: &str = r#"
+    source <(memo completions bash)
+    read -ra COMP_WORDS <<<"$1"
+    [[ $1 != *" " ]] || COMP_WORDS+=("")
+    COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+    _memo_or_command memo "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
+    printf '%s\n' "${COMPREPLY[@]}"
+"#;
+
 #[test]
 fn bash_offers_keys_and_groups() {
     if !is_there("bash") {
         return;
     }
     let (sandbox, keys) = recorded();
-    let script = r#"
-        source <(memo completions bash)
-        read -ra COMP_WORDS <<<"$1"
-        [[ $1 != *" " ]] || COMP_WORDS+=("")
-        COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
-        _memo_or_command memo "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
-        printf '%s\n' "${COMPREPLY[@]}"
-    "#;
-    let offered = |line: &str| lines(&sandbox, &["bash", "--norc", "-c", script, "bash"], line);
+    let offered = |line: &str| lines(&sandbox, &["bash", "--norc", "-c", BASH, "bash"], line);
     // Bash takes `=` for a word of its own.
     assert_eq!(offered("memo ls --group = bu"), ["build"]);
     assert_eq!(offered("memo ls --group ="), ["bench", "build"]);
     assert_eq!(offered("memo clear -- xx"), [""; 0]);
     check(&sandbox, &keys, offered);
+}
+
+// Outside of its line editor zsh has no completion: what our functions are given and call stands in for it.
+const ZSH: &str = r#"
+    compdef() { }
+    _memo() { [[ $PREFIX != -* || $words[3] == web ]] || print -l -- --color --ready-http }
+    _normal() { [[ $CURRENT != 1 ]] || print -- puppet }
+    compset() { PREFIX=${PREFIX#$2} }
+    _describe() { local names=("${(@P)${@[-1]}}"); print -l -- ${names%%:*} }
+    functions[loaded]=$functions[_memo]
+    eval "$(memo completions zsh)"
+    functions[_memo]=$functions[loaded]
+    words=("${(@s: :)1}")
+    CURRENT=$#words PREFIX=$words[-1]
+    _memo_or_command
+"#;
+
+fn of_zsh(sandbox: &Sandbox, line: &str) -> Vec<String> {
+    let offered = lines(sandbox, &["zsh", "-f", "-c", ZSH, "zsh"], line);
+    // What it is given it narrows down by itself.
+    let begun = line.rsplit([' ', '=']).next().unwrap().to_owned();
+    offered.into_iter().filter(|word| word.starts_with(&begun)).collect()
 }
 
 #[test]
@@ -91,27 +114,18 @@ fn zsh_offers_keys_and_groups() {
         return;
     }
     let (sandbox, keys) = recorded();
-    // Outside of its line editor zsh has no completion: what our functions are given and call stands in for it.
-    let script = r#"
-        compdef() { }
-        _memo() { [[ $PREFIX != -* ]] || print -- --color }
-        compset() { PREFIX=${PREFIX#$2} }
-        _describe() { local names=("${(@P)3}"); print -l -- ${names%%:*} }
-        functions[loaded]=$functions[_memo]
-        eval "$(memo completions zsh)"
-        functions[_memo]=$functions[loaded]
-        words=("${(@s: :)1}")
-        CURRENT=$#words PREFIX=$words[-1]
-        _memo_or_command
-    "#;
-    let offered = |line: &str| {
-        let offered = lines(&sandbox, &["zsh", "-f", "-c", script, "zsh"], line);
-        // What it is given it narrows down by itself.
-        let begun = line.rsplit([' ', '=']).next().unwrap().to_owned();
-        offered.into_iter().filter(|word| word.starts_with(&begun)).collect::<Vec<_>>()
-    };
+    let offered = |line: &str| of_zsh(&sandbox, line);
     assert_eq!(offered("memo ls --group=bu"), ["build"]);
     check(&sandbox, &keys, offered);
+}
+
+fn of_fish(sandbox: &Sandbox, line: &str) -> Vec<String> {
+    let script = "memo completions fish | source; complete -C $argv[1]";
+    let mut offered = lines(sandbox, &["fish", "--no-config", "-c", script], line);
+    for word in &mut offered {
+        word.truncate(word.find('\t').unwrap_or(word.len()));
+    }
+    offered
 }
 
 #[test]
@@ -120,15 +134,92 @@ fn fish_offers_keys_and_groups() {
         return;
     }
     let (sandbox, keys) = recorded();
-    let script = "memo completions fish | source; complete -C $argv[1]";
-    let offered = |line: &str| {
-        let mut offered = lines(&sandbox, &["fish", "--no-config", "-c", script], line);
-        for word in &mut offered {
-            word.truncate(word.find('\t').unwrap_or(word.len()));
-        }
-        offered
-    };
+    let offered = |line: &str| of_fish(&sandbox, line);
     assert_eq!(offered("memo ls --group=bu"), ["--group=build"]);
     assert_eq!(offered("memo clear -- xx"), [""; 0]);
     check(&sandbox, &keys, offered);
+}
+
+/// A world with two singletons in the project and one that is good everywhere. They end with their directory.
+fn with_singletons() -> Sandbox {
+    let sandbox = Sandbox::new();
+    for what in ["web", "worker", "--global tunnel"] {
+        sandbox.ok(&format!("memo singleton {what} --framing line -- cat"));
+    }
+    sandbox
+}
+
+/// Checks what a shell offers behind `memo singleton`.
+#[track_caller]
+fn check_singletons(offered: impl Fn(&str) -> Vec<String>) {
+    let cases: [(&str, &[&str]); 15] = [
+        ("memo singleton w", &["wait", "web", "why", "worker"]),
+        ("memo singleton stop ", &["web", "worker"]),
+        ("memo singleton stop wo", &["worker"]),
+        ("memo singleton stop web ", &[]),
+        ("memo singleton status --global ", &["tunnel"]),
+        ("memo singleton ls ", &[]),
+        ("memo singleton logs -n 3 we", &["web"]),
+        ("memo singleton call web ", &[]),
+        ("memo singleton b --dep-singleton t", &["tunnel"]),
+        ("memo --dep-singleton ", &["tunnel", "web", "worker"]),
+        ("memo singleton web -- pupp", &["puppet"]),
+        ("memo singleton -- pupp", &["puppet"]),
+        ("memo singleton run web --exec pupp", &["puppet"]),
+        ("memo singleton why web --timeout 3s -- pupp", &["puppet"]),
+        ("memo singleton web --ready-ht", &["--ready-http"]),
+    ];
+    for (line, expected) in cases {
+        let mut offered = offered(line);
+        offered.sort();
+        assert_eq!(offered, expected, "{line}");
+    }
+}
+
+#[test]
+fn bash_offers_singletons() {
+    if is_there("bash") {
+        let sandbox = with_singletons();
+        let offered = |line: &str| lines(&sandbox, &["bash", "--norc", "-c", BASH, "bash"], line);
+        assert_eq!(offered("memo singleton web -- A = 1 pupp"), ["puppet"]);
+        assert_eq!(offered("memo singleton b --dep-singleton = we"), ["web"]);
+        check_singletons(offered);
+    }
+}
+
+#[test]
+fn zsh_offers_singletons() {
+    if is_there("zsh") {
+        let sandbox = with_singletons();
+        assert_eq!(of_zsh(&sandbox, "memo singleton web -- A=1 pupp"), ["puppet"]);
+        assert_eq!(of_zsh(&sandbox, "memo singleton b --dep-singleton=we"), ["web"]);
+        check_singletons(|line| of_zsh(&sandbox, line));
+    }
+}
+
+#[test]
+fn fish_offers_singletons() {
+    if is_there("fish") {
+        let sandbox = with_singletons();
+        assert_eq!(of_fish(&sandbox, "memo singleton web -- A=1 pupp"), ["puppet"]);
+        assert_eq!(of_fish(&sandbox, "memo singleton b --dep-singleton=we"), ["--dep-singleton=web"]);
+        check_singletons(|line| of_fish(&sandbox, line));
+    }
+}
+
+#[test]
+fn names_of_singletons_come_with_their_commands() {
+    let sandbox = Sandbox::new();
+    let listed = |kind: &str| sandbox.ok(&format!("memo completions --list {kind}"));
+    assert_eq!(listed("singletons"), "");
+    assert!(!sandbox.store().join("singleton").exists(), "nothing is made by pressing a key");
+    sandbox.ok("memo singleton web --framing line -- A=1 cat");
+    sandbox.ok("memo singleton --framing line -- cat && memo singleton stop web");
+    let shown = listed("singletons");
+    let (unnamed, web) = shown.split_once('\n').unwrap();
+    assert!(unnamed.starts_with('@') && unnamed.ends_with("\tcat"), "{shown}");
+    assert_eq!(web, "web\t(not running)\n");
+    assert_eq!(listed("singletons we"), web);
+    assert_eq!(listed("global-singletons"), "");
+    assert_eq!(listed("any-singletons"), shown);
 }

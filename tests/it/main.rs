@@ -44,6 +44,7 @@ mod reuse;
 mod sandbox;
 mod show;
 mod signals;
+mod singleton_help;
 mod stats;
 mod stdin;
 mod takeover;

@@ -9,8 +9,9 @@ use memo::config::rule::RuleKey;
 
 use crate::sandbox::Sandbox;
 
-const PAGES: [&str; 2] = ["man/memo.1", "man/memo.toml.5"];
+const PAGES: [&str; 3] = ["man/memo.1", "man/memo-singleton.1", "man/memo.toml.5"];
 const MEMO: &str = include_str!("../../man/memo.1");
+const SINGLETON: &str = include_str!("../../man/memo-singleton.1");
 const FILES: &str = include_str!("../../man/memo.toml.5");
 const DEFAULT: &str = include_str!("../../config/default.toml");
 
@@ -226,4 +227,92 @@ fn the_examples_of_memo_1_hit_the_second_time() {
         }
     }
     assert!(run >= 8, "{run} examples were run");
+}
+
+/// What the reader of memo-singleton.1 has: a model that loads at once, a database that listens, tests that look.
+fn world_of_singletons() -> Sandbox {
+    let sandbox = world();
+    sandbox.write("conf.py", "\n");
+    sandbox.write("model.py", "import sys\nfor line in sys.stdin: print(line.strip().upper(), flush=True)\n");
+    sandbox.script("database", "#!/bin/sh\nexec python3 -m http.server --bind 127.0.0.1 \"$PORT\"\n");
+    sandbox.script("tests", "#!/bin/sh\necho \"$1 $DB_PORT $MEMO_STATE\"\n");
+    sandbox
+}
+
+#[test]
+fn the_examples_of_memo_singleton_1_are_run() {
+    let sandbox = world_of_singletons();
+    let [model, web, db, chain, tunnel] = examples(SINGLETON).try_into().unwrap();
+
+    let said = sandbox.ok(&format!("set -e; {}", model.replace("memo --dep", "memo -v --dep")));
+    assert_eq!(said, "GOOD MORNING\n".repeat(3));
+    assert_eq!(sandbox.run("memo singleton status model").code, 1);
+
+    let said = sandbox.ok(&format!("set -e; {web}\necho \"$url\""));
+    let asked = sandbox.read("../home/asked");
+    assert_eq!(asked, "run\n");
+    let address = said.lines().last().unwrap();
+    assert!(address.starts_with("127.0.0.1:"), "{said}");
+    assert_eq!(sandbox.ok("memo singleton web"), format!("{address}\n"));
+
+    let said = sandbox.ok(&format!("set -e; {db}"));
+    let words: Vec<&str> = said.split_whitespace().collect();
+    assert_eq!(words[0], format!("127.0.0.1:{}", words[1]));
+    assert!(words[2].ends_with("/db/state"), "{said}");
+
+    let both = |line: &str| {
+        let ran = sandbox.run(format!("set -e; {}", line.replace("memo --dep", "memo -v --dep")));
+        assert_eq!(ran.code, 0, "{ran:?}");
+        (ran.stdout.lines().map(str::to_owned).collect::<Vec<_>>(), ran.stderr)
+    };
+    let (first, said) = both(&chain);
+    assert!(said.ends_with("memo: miss: never-seen\n"), "{said}");
+    let (again, said) = both(&chain);
+    assert!(said.starts_with("memo: hit: ") && again == first, "{said}");
+    sandbox.ok("memo singleton stop a");
+    let (other, said) = both(&chain);
+    assert!(said.contains("singleton `b` is replaced: singleton: `a`"), "{said}");
+    assert!(said.ends_with("memo: miss: singleton: `b` is another process now\n"), "{said}");
+    assert!(other[0] != first[0] && other[1] != first[1] && other[2] == first[2]);
+
+    let id = sandbox.ok(&tunnel);
+    assert_eq!(sandbox.ok(&format!("TOKEN=other; {tunnel}")), id);
+}
+
+#[test]
+fn memo_singleton_1_names_what_it_gives() {
+    for name in memo::cli::singleton::SUBCOMMANDS {
+        assert!(section(SINGLETON, "SYNOPSIS").contains(&format!("memo singleton {name}\"")), "{name}");
+    }
+    let sandbox = world_of_singletons();
+    sandbox.write(
+        "told.py",
+        "import os, socket\n\
+         told = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\n\
+         listener = socket.create_server(('127.0.0.1', int(os.environ['PORT'])))\n\
+         told.sendto(b'READY=1', os.environ['NOTIFY_SOCKET'])\n\
+         while True: listener.accept()\n",
+    );
+    let before = sandbox.ok("env");
+    sandbox.ok("memo singleton x --port auto --ready-notify -- sh -c 'env >told; exec python3 told.py'");
+    let held = sandbox.ok("memo singleton run x --exec env");
+    let told = plain(section(SINGLETON, "ENVIRONMENT"));
+    let named = |name: &str| told.split([' ', '\n', ',', '"']).any(|word| word == name);
+    let is_new =
+        |name: &str| name != "_" && !before.lines().any(|line| line.starts_with(&format!("{name}=")));
+    let names = |text: &str| {
+        let names = text.lines().map(|line| line.split('=').next().unwrap().to_owned());
+        names.collect::<Vec<_>>().into_iter()
+    };
+    let mut found = 0;
+    for name in names(&sandbox.read("told")).filter(|name| is_new(name)) {
+        assert!(named(&name), "{name}");
+        found += 1;
+    }
+    assert_eq!(found, 6, "{}", sandbox.read("told"));
+    for name in names(&held).filter(|name| is_new(name)) {
+        assert!(named(&name.replace("X_", "NAME_")), "{name}");
+        found += 1;
+    }
+    assert_eq!(found, 13, "{held}");
 }

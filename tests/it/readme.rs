@@ -55,6 +55,10 @@ fn lasting(shown: &str) -> String {
             out.push_str(&format!("row {} {}", columns[3], columns[7..].join(" ")));
         } else if columns.first() == Some(&"KEY") {
             out.push_str(&columns.join(" "));
+        } else if columns.get(1).is_some_and(|stage| ["STAGE", "ready"].contains(stage)) {
+            // NAME STAGE PID AGE USED ADDRESS COMMAND
+            let address = columns[5].trim_end_matches(|c: char| c.is_ascii_digit());
+            out.push_str(&format!("{} {address} {}", columns[0], columns[6..].join(" ")));
         } else {
             out.push_str(line.split_once(" (").map_or(line, |(before, _)| before));
         }
@@ -68,6 +72,24 @@ fn without_entry(shown: &str) -> Vec<&str> {
     shown.lines().filter(|line| !line.starts_with("nearest entry: ")).collect()
 }
 
+/// Returns what the README shows of a file.
+fn block(name: &str) -> String {
+    let (_, shown) = README.split_once(&format!("\n$ cat {name}\n")).unwrap();
+    shown.split_once("\n$ ").unwrap().0.to_owned() + "\n"
+}
+
+/// What the README's model is, but for the two seconds.
+const MODEL: &str = "known = {'good morning': 'guten Morgen', 'good night': 'gute Nacht'}\n\
+    def load(weights): return known.get\n";
+
+/// One that asks this machine alone; what is far it knows by heart.
+const CURL: &str = r#"#!/bin/sh
+case $2 in
+*api.example.com*) echo '{"EUR":1,"USD":1.08}' ;;
+*) exec python3 -c 'import sys, urllib.request as r; print(r.urlopen(sys.argv[1]).read().decode(), end="")' "$2" ;;
+esac
+"#;
+
 /// What the README's reader has: a log, some sources, a repository, and stand-ins for what is slow or far.
 fn world() -> Sandbox {
     let mut sandbox = Sandbox::new().with_running_clock();
@@ -80,8 +102,15 @@ fn world() -> Sandbox {
     sandbox.write("src/main.c", "int main(void) { return 0; }\n");
     sandbox.write("tests/all", "12\n");
     sandbox.script("run-tests", "#!/bin/sh\necho \"$(cat tests/all) tests passed\"\n");
-    sandbox.script("bin/curl", "#!/bin/sh\necho '{\"EUR\":1,\"USD\":1.08}'\n");
+    sandbox.script("bin/curl", CURL);
     sandbox.script("bin/sleep", "#!/bin/sh\n");
+    sandbox.write("serve.py", block("serve.py"));
+    sandbox.write("model.py", MODEL);
+    sandbox.write("hello.txt", "hello\n");
+    sandbox.write("server.ini", "colour = red\n");
+    let server = "#!/bin/sh\nexec python3 -m http.server --bind 127.0.0.1 \"$PORT\"\n";
+    sandbox.script("server", server);
+    sandbox.script("database", server);
     let path = sandbox.ok("echo \"$PWD/bin:$PATH\"");
     sandbox.set("PATH", path.trim_end());
     let commit = "git -c user.name=A -c user.email=a@example.com commit -q --allow-empty";
@@ -102,7 +131,7 @@ fn every_command_line_prints_what_stands_below_it() {
         run += 1;
         let shown = sandbox.steps(&[&line]);
         let expected = sandbox.shown(&format!("$ {line}\n{}", step.expected));
-        if step.line.starts_with("memo ls") || step.line.starts_with("memo clear") {
+        if ["memo ls", "memo clear", "memo singleton ls"].iter().any(|own| step.line.starts_with(own)) {
             assert_eq!(lasting(&shown), lasting(&expected), "{shown}");
         } else if step.line.starts_with("memo why") {
             assert_eq!(without_entry(&shown), without_entry(&expected));

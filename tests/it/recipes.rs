@@ -161,10 +161,131 @@ fn the_prompt_shows_a_star() {
     assert_eq!(prompt(200), format!("$T/work{sign} "), "nothing is said where there is no repository");
 }
 
+/// A project with a server that serves its files, and a curl that asks it.
+fn project_with_server(name: &str) -> Sandbox {
+    let mut sandbox = Sandbox::new();
+    sandbox.script(name, "#!/bin/sh\nexec python3 -m http.server --bind 127.0.0.1 \"$PORT\"\n");
+    sandbox.script(
+        "bin/curl",
+        "#!/bin/sh\nexec python3 -c 'import sys, urllib.request as r; \
+         print(r.urlopen(sys.argv[1]).read().decode(), end=\"\")' \"$2\"\n",
+    );
+    let path = sandbox.ok("echo \"$PWD/bin:$PATH\"");
+    sandbox.set("PATH", path.trim_end());
+    sandbox
+}
+
+#[test]
+fn all_targets_of_make_have_one_server() {
+    let sandbox = project_with_server("api-server");
+    sandbox.write("Makefile", block("A server for make"));
+    sandbox.write("api.conf", "a\n");
+    sandbox.write("report", "all is well\n");
+    sandbox.write("health", "ok\n");
+    let said = sandbox.ok("make -s -j2 report.txt check | tee log");
+    assert!(said.ends_with("ok\n"), "{said}");
+    assert_eq!(sandbox.read("report.txt"), "all is well\n");
+    let id = sandbox.ok("memo singleton id api");
+    sandbox.ok("make -s check");
+    assert_eq!(sandbox.ok("memo singleton id api"), id);
+    sandbox.write("api.conf", "b\n");
+    sandbox.ok("make -s check");
+    assert_ne!(sandbox.ok("memo singleton id api"), id);
+    sandbox.ok("make -s stop");
+    assert_eq!(sandbox.run("memo singleton id api").code, 1);
+}
+
+#[test]
+fn all_steps_of_a_ci_job_have_one_database() {
+    let mut sandbox = project_with_server("database");
+    sandbox.script("run-tests", "#!/bin/sh\necho \"$1 $DB_ADDR\"; echo \"$1\" >>\"$MEMO_STATE/asked\"\n");
+    // As a runner has it.
+    sandbox.unset("MEMO_DIR");
+    let text = block("A database for a CI job");
+    let workflow = parsed(&text);
+    let steps = workflow["jobs"]["test"]["steps"].as_sequence().unwrap();
+    let mut shown = Vec::new();
+    for step in steps.iter().filter_map(|step| step.as_mapping_get("run")?.as_str()) {
+        shown.push(sandbox.ok(&format!("set -eo pipefail; {step}")).trim_end().to_owned());
+    }
+    let [address, unit, browser, _, stopped] = shown.try_into().unwrap();
+    assert_eq!([unit, browser], [format!("unit {address}"), format!("browser {address}")]);
+    assert_eq!(stopped, "");
+    assert_eq!(sandbox.run("memo singleton status db").code, 1);
+    assert_eq!(sandbox.ok("cat ~/.local/state/memo/singleton/*/db/state/asked"), "unit\nbrowser\n");
+}
+
+#[test]
+fn all_shells_have_one_agent() {
+    let sandbox = Sandbox::new();
+    if sandbox.run("command -v ssh-agent").code != 0 {
+        eprintln!("skipped: there is no ssh-agent");
+        return;
+    }
+    sandbox.write("../home/.bashrc", block("An ssh-agent"));
+    let agent =
+        |directory: &str| sandbox.ok(&format!("cd {directory}; . ~/.bashrc; echo \"$SSH_AUTH_SOCK\""));
+    let socket = agent(".");
+    assert!(socket.ends_with("/agent/state/s\n"), "{socket}");
+    assert_eq!(agent("/"), socket);
+    // 1: it has no keys. 2: there is no agent.
+    assert_eq!(sandbox.run(". ~/.bashrc; ssh-add -l").code, 1);
+    sandbox.ok("memo singleton stop agent --global");
+}
+
+#[test]
+fn a_worker_is_loaded_once() {
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        "formatter.py",
+        "import sys\n\
+         open('loaded', 'a').write('x')\n\
+         read, out = sys.stdin.buffer, sys.stdout.buffer\n\
+         while line := read.readline():\n    \
+             assert read.readline().strip() == b''\n    \
+             text = read.read(int(line.split()[1])).upper()\n    \
+             out.write(b'Content-Length: %d\\r\\n\\r\\n' % len(text) + text)\n    \
+             out.flush()\n",
+    );
+    sandbox.write("one.txt", "one\ntwo\n");
+    sandbox.write("two.txt", "three");
+    let recipe = block("A worker");
+    assert_eq!(sandbox.ok(&recipe), "ONE\nTWO\nTHREE");
+    assert_eq!(sandbox.read("loaded"), "x");
+    sandbox.ok("echo >>formatter.py");
+    assert_eq!(sandbox.ok(&recipe), "ONE\nTWO\nTHREE");
+    assert_eq!(sandbox.read("loaded"), "xx");
+}
+
+#[test]
+fn each_worktree_has_a_server() {
+    let sandbox = project_with_server("dev-server");
+    sandbox.ok(
+        "git init -q . && git config user.name A && git config user.email a@example.com && mkdir below && \
+         echo >below/x && git add . && git commit -qm first && git worktree add -q ../other",
+    );
+    let recipe = block("A server for each worktree");
+    let said = sandbox.ok(&recipe);
+    let lines: Vec<&str> = said.lines().collect();
+    assert!(lines[0].starts_with("127.0.0.1:") && lines[1].starts_with("127.0.0.1:"), "{said}");
+    assert_ne!(lines[0], lines[1]);
+    assert_eq!(lines.len(), 5, "{said}");
+    let again = sandbox.ok(&format!("{recipe}\ncd below; serve"));
+    assert_eq!(again.lines().last(), Some(lines[0]));
+}
+
 #[test]
 fn every_recipe_is_run() {
     let headings: Vec<_> = RECIPES.lines().filter_map(|line| line.strip_prefix("## ")).collect();
-    assert_eq!(headings, ["Make", "GitHub Actions", "GitLab CI", "A git hook", "A shell prompt"]);
+    let of_results = ["Make", "GitHub Actions", "GitLab CI", "A git hook", "A shell prompt"];
+    let of_singletons = [
+        "A server for make",
+        "A database for a CI job",
+        "An ssh-agent",
+        "A worker",
+        "A server for each worktree",
+    ];
+    assert_eq!(headings, [of_results, of_singletons].concat());
     let blocks = RECIPES.lines().filter(|line| line.starts_with("```")).count();
     assert_eq!(blocks, 2 * headings.len(), "one block under each");
 }

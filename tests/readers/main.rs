@@ -26,6 +26,14 @@ use memo::action::identity::Timestamp;
 use memo::action::key::ActionKey;
 use memo::config::command_pattern::CommandLine;
 use memo::config::{Config, Environment, Place};
+use memo::singleton::dependencies::Kept;
+use memo::singleton::framing::{Framing, Replies};
+use memo::singleton::message::{self, Busy, Reply, Request};
+use memo::singleton::release::Release;
+use memo::singleton::service::Service;
+use memo::singleton::slot::Record;
+use memo::singleton::verdict::{Last, Why};
+use memo::singleton::{listeners, notify};
 use memo::store::Store;
 use memo::store::holder::Holder;
 use memo::store::index::Index;
@@ -472,4 +480,61 @@ fn configuration() {
     std::env::set_current_dir(here).unwrap();
     assert!(projects > 0, "some are read as a project's");
     fs::remove_dir_all(directory).unwrap();
+}
+
+/// What a singleton has on disk, and what is said over its socket.
+#[test]
+fn singletons() {
+    let real = Real::new("singletons");
+    let memo = |words: &[&str]| {
+        let mut memo = Command::new(env!("CARGO_BIN_EXE_memo"));
+        memo.env_clear()
+            .env("MEMO_DIR", real.0.join("store"))
+            .env("PATH", "/usr/bin:/bin")
+            .current_dir(&real.0);
+        assert!(memo.arg("singleton").args(words).output().unwrap().status.success(), "{words:?}");
+    };
+    let slot = real.0.join("store/singleton/global/x");
+    let words =
+        ["--global", "--on-release", "true", "-i", ".", "-k", "v=1", "-e", "A", "--", "sleep", "9000"];
+    memo(&[&["x"], &words[..]].concat());
+    let running: Vec<Vec<u8>> =
+        ["lock", "deps", "release"].map(|name| fs::read(slot.join(name)).unwrap()).to_vec();
+    memo(&["stop", "--global", "x"]);
+    let last = fs::read(slot.join("last")).unwrap();
+    assert!(Record::decode(&running[0]).is_ok() && Kept::decode(&running[1]).is_ok());
+    assert!(Release::decode(&running[2]).is_ok() && Last::decode(&last).is_ok());
+    mutated(&[running, vec![last]].concat(), mutations(), |bytes| {
+        let _ = check("a record", &bytes, || Record::decode(&bytes));
+        let _ = check("dependencies", &bytes, || Kept::decode(&bytes));
+        let _ = check("a release", &bytes, || Release::decode(&bytes));
+        let _ = check("an end", &bytes, || Last::decode(&bytes));
+        let _ = check("a service", &bytes, || Service::decode(&bytes));
+    });
+    let stop = Request::Stop { instance: None, why: Why::Replaced, grace: None, busy: Busy::Wait };
+    let said = [stop.encode(), Request::Status.encode(), Request::Call(b"{}".to_vec()).encode()];
+    let answered =
+        [Reply::Gone.encode(), Reply::Refused("no".into()).encode(), Reply::Answer(b"x".to_vec()).encode()];
+    mutated(&[said, answered].concat(), mutations(), |bytes| {
+        check("messages", &bytes, || {
+            let mut arrived = bytes.clone();
+            while let Ok(Some(frame)) = message::take(&mut arrived) {
+                let _ = (Request::decode(&frame), Reply::decode(&frame));
+            }
+        });
+    });
+    let replies: [&[u8]; 3] =
+        [b"a line\n", b"{\"a\": [1, \"x\\n\"]}\n", b"Content-Length: 2\r\nX: y\r\n\r\n{}"];
+    mutated(&replies.map(<[u8]>::to_vec), mutations(), |bytes| {
+        for framing in [Framing::Line, Framing::Json, Framing::Lsp] {
+            let _ = check("a reply", &bytes, || Replies::new(framing, 1 << 16).push(&bytes));
+            let _ = check("a request", &bytes, || framing.request(&bytes));
+        }
+    });
+    let table = fs::read("/proc/net/tcp").unwrap();
+    mutated(&[b"READY=1\nSTATUS=x\nEXTEND_TIMEOUT_USEC=5\n".to_vec(), table], mutations(), |bytes| {
+        check("notices", &bytes, || notify::parse(&bytes));
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        check("a table of sockets", text.as_bytes(), || listeners::parse(&text));
+    });
 }

@@ -1,47 +1,35 @@
 //! `memo [run]`: what was typed, and what it means.
 
 mod args;
-pub(super) mod typed;
+mod typed;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::action::environment::choose;
 use crate::action::input::Inputs;
-use crate::action::instance::InstanceId;
 use crate::action::key::{Action, Directory, Terminal};
-use crate::action::name::{Name, split_named};
+use crate::action::name::Name;
 use crate::action::reason::Unrecorded;
-use crate::action::search::{self, NotRunnable};
+use crate::action::search;
 use crate::config::command_pattern::CommandLine;
 use crate::config::origin::Origin;
 use crate::config::rule::Gives;
-use crate::config::{Clock, Config, Environment, Mode, Place, Progress, Pty};
+use crate::config::{Config, Environment, Mode, Place, Progress, Pty};
 use crate::engine::{self, Exit, Options, Request};
 use crate::error::{Error, Kind, system_text};
 use crate::progress::Show;
 use crate::store::Store;
 use crate::store::location::Trouble;
-use crate::sys::startup::Inherited;
 use crate::sys::terminal::Size;
 use crate::sys::{descriptor, process, terminal};
 use crate::ui::Ui;
 
+use super::command::{key_commands, not_runnable, selectors, split_assignments, text};
+use super::singleton;
+use super::surroundings::Surroundings;
 pub use args::{ProgressChoice, PtyChoice, RunArgs, StdinChoice};
-use typed::{depfile, key_commands, outputs, parse_stale, parse_ttl, selectors, text};
-
-/// The process around the call.
-#[derive(Debug)]
-pub struct Surroundings {
-    /// memo's environment.
-    pub environment: Environment,
-    /// Where it was called.
-    pub place: Place,
-    /// The clock.
-    pub clock: Clock,
-    /// What it was started with.
-    pub inherited: Inherited,
-}
+use typed::{depfile, outputs, parse_stale, parse_ttl};
 
 /// Returns whether progress is shown: not inside another memo, which shows its own; nor, of its own accord, on a
 /// terminal that cannot clear a line.
@@ -162,7 +150,7 @@ pub fn with_request<T>(
         inherited: &around.inherited,
         now: &|| around.clock.now(),
         stamp: &|| around.clock.stamp(),
-        lasting: &|| still(&action.singletons, around, &config),
+        lasting: &|| singleton::still(&action.singletons, around, &config),
         held: around.environment.get(engine::HELD),
     };
     let store = config
@@ -213,7 +201,8 @@ fn make(typed: Typed<'_>, gives: &Gives, config: &Config, around: &Surroundings)
     let mut typed_outputs = all(&gives.output, &args.output);
     typed_outputs.extend(depfile.clone().map(OsString::from));
     let off = options.mode == Mode::Off;
-    let singletons = if off { Vec::new() } else { instances(&args.dep_singleton, around, config)? };
+    let singletons =
+        if off { Vec::new() } else { singleton::instances(&args.dep_singleton, around, config)? };
     let action = Action {
         environment,
         assignments: assignments.to_vec(),
@@ -235,38 +224,6 @@ fn make(typed: Typed<'_>, gives: &Gives, config: &Config, around: &Surroundings)
     Ok(Made { action, options, unkeyed })
 }
 
-/// Returns the singletons with these names, each with the instance that is running.
-///
-/// # Errors
-/// When one of them is not running.
-pub(super) fn instances(
-    names: &[String],
-    around: &Surroundings,
-    config: &Config,
-) -> Result<Vec<(String, InstanceId)>, Error> {
-    let instance = |name: &String| {
-        let found = super::singleton::instance(name, config, around)?;
-        found.map(|instance| (name.clone(), instance)).ok_or_else(|| not_running(name))
-    };
-    names.iter().map(instance).collect()
-}
-
-fn not_running(name: &str) -> Error {
-    let error =
-        Error::new(Kind::Failed, format_args!("singleton `{name}` is not running; the command was not run"));
-    error.hint(format_args!("`memo singleton {name} -- COMMAND` starts it"))
-}
-
-/// Makes sure that singletons still are the instances they were.
-///
-/// # Errors
-/// The name of one that is not.
-fn still(singletons: &[(String, InstanceId)], around: &Surroundings, config: &Config) -> Result<(), String> {
-    let other =
-        |(name, known): &&(String, InstanceId)| !super::singleton::is_still(name, *known, config, around);
-    singletons.iter().find(other).map_or(Ok(()), |(name, _)| Err(name.clone()))
-}
-
 /// Returns what rules give and what was typed, in this order.
 fn all<T: Clone>(given: &[T], typed: &[T]) -> Vec<T> {
     given.iter().chain(typed).cloned().collect()
@@ -286,13 +243,6 @@ fn says_what_it_depends_on(action: &Action) -> bool {
 fn without_run(error: &Error) -> String {
     let text = error.to_string();
     text.strip_suffix("; the command was not run").unwrap_or(&text).to_owned()
-}
-
-/// Splits leading `NAME=VALUE` words from the command.
-pub fn split_assignments(command: &[OsString]) -> (Vec<(Name, OsString)>, &[OsString]) {
-    let assignments: Vec<_> = command.iter().map_while(|word| split_named(word)).collect();
-    let words = &command[assignments.len()..];
-    (assignments, words)
 }
 
 fn options(
@@ -381,34 +331,5 @@ pub fn root<'a>(typed: Option<&'a Path>, config: &Config) -> Result<Option<PathB
     match typed {
         Some(root) => std::fs::canonicalize(root).map(Some).map_err(|error| (root, system_text(&error))),
         None => Ok(config.root().map(Path::to_owned)),
-    }
-}
-
-/// Returns the error for a word that is no program.
-pub(super) fn not_runnable(word: &std::ffi::OsStr, why: NotRunnable) -> Error {
-    let kind = match why {
-        NotRunnable::NotFound => Kind::NotFound,
-        NotRunnable::NotExecutable | NotRunnable::Directory => Kind::NotExecutable,
-    };
-    let shown = word.display();
-    let error = Error::new(kind, format_args!("cannot run `{shown}`: {why}"));
-    let text = word.to_string_lossy();
-    match why {
-        NotRunnable::NotFound if text.starts_with('-') => {
-            error.hint("memo's own options stand before the command; see `memo --help`")
-        }
-        NotRunnable::NotFound if text.find('=').is_some_and(|equals| equals > 0) => {
-            let name = text.split('=').next().unwrap_or_default();
-            error.hint(format_args!(
-                "`{name}` is not a variable name; `env '{text}' COMMAND` sets it all the same"
-            ))
-        }
-        NotRunnable::NotFound if !text.contains('/') => {
-            error.hint("is it a shell builtin or a function? try `memo sh -c '...'`")
-        }
-        NotRunnable::NotExecutable => {
-            error.hint(format_args!("`chmod +x {shown}`, or run it by its interpreter: `memo sh {shown}`"))
-        }
-        _ => error,
     }
 }

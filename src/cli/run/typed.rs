@@ -1,17 +1,13 @@
 //! What the values of options mean.
 
 use std::ffi::OsString;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::action::digest::Digest;
-use crate::action::name::{Name, split_named};
 use crate::action::output::Outputs;
+use crate::config::duration;
 use crate::config::ttl::{self, BadTtl};
-use crate::config::{Environment, duration};
 use crate::error::{Error, Kind};
-use crate::exec::key_command;
 
 pub(super) fn parse_ttl(text: &str) -> Result<Option<Duration>, Error> {
     ttl::parse(text).map_err(|bad| {
@@ -43,62 +39,6 @@ pub(super) fn parse_stale(text: &str, ttl: Option<Duration>) -> Result<Duration,
             Err(error.hint("from `--stale` to `--ttl` the old result is given: `--stale 10m --ttl 1h`"))
         }
     }
-}
-
-pub(in crate::cli) fn selectors(typed: &[OsString]) -> Result<Vec<OsString>, Error> {
-    for selector in typed {
-        if let Some((name, value)) = split_named(selector) {
-            let value = value.display();
-            return Err(Error::new(
-                Kind::Failed,
-                format_args!("`-e {name}={value}` names no variable; the command was not run"),
-            )
-            .hint(format_args!("to set one for the command: `memo {name}={value} COMMAND`")));
-        }
-    }
-    Ok(typed.to_vec())
-}
-
-pub(in crate::cli) fn text(typed: &OsString) -> (Option<Name>, OsString) {
-    if let Some(rest) = typed.as_bytes().strip_prefix(b"=") {
-        return (None, OsString::from_vec(rest.to_vec()));
-    }
-    match split_named(typed) {
-        Some((name, text)) => (Some(name), text),
-        None => (None, typed.clone()),
-    }
-}
-
-pub(in crate::cli) fn key_commands(
-    typed: &[OsString],
-    environment: &Environment,
-) -> Result<Vec<(Name, Digest)>, Error> {
-    let mut out = Vec::new();
-    for text in typed {
-        let Some((name, line)) = split_named(text) else {
-            return Err(Error::new(
-                Kind::Failed,
-                format_args!("`--key-cmd {}` has no name; the command was not run", text.display()),
-            )
-            .hint(format_args!("`--key-cmd version='{}'`", text.display())));
-        };
-        // What is not hashed need not be known.
-        if name.is_ignored() {
-            continue;
-        }
-        let digest = key_command::run(&line, environment.iter()).map_err(|failed| {
-            let said = failed.said.map_or(String::new(), |said| format!(": {said}"));
-            Error::new(
-                Kind::Failed,
-                format_args!(
-                    "key command for `{name}` failed ({}){said}; the command was not run",
-                    failed.how
-                ),
-            )
-        })?;
-        out.push((name, digest));
-    }
-    Ok(out)
 }
 
 pub(super) fn outputs(typed: &[OsString], directory: Option<&Path>) -> Result<Outputs, Error> {

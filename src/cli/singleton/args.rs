@@ -11,42 +11,48 @@ use crate::ui::Talk;
 /// What says which singleton is meant, and what it depends on.
 #[derive(Args, Clone, Debug, Default)]
 pub struct KeyArgs {
-    /// Replace it when this file, glob or directory changes
+    /// This file, glob or directory, by content
     ///
-    /// By content, looked at when somebody asks; as -i of `memo run`.
+    /// As -i of `memo run`. It is looked at when somebody asks, and never watched. What words of the command name is
+    /// not looked at.
     #[arg(short, long, value_name = "[NAME=]PATH|GLOB|DIR", value_hint = ValueHint::AnyPath, help_heading = "Depends on")]
     pub input: Vec<OsString>,
 
-    /// Replace it when this environment variable changes
+    /// This environment variable
     ///
-    /// As -e of `memo run`; no variable counts that was not named.
+    /// As -e of `memo run`. No other variable counts, not even LANG, LC_* and TZ; all are passed on.
     #[arg(short, long, value_name = "NAME|GLOB|!GLOB", value_hint = ValueHint::Other, help_heading = "Depends on")]
     pub env: Vec<OsString>,
 
-    /// Replace it when this text changes
+    /// This text
     ///
     /// A text that begins with `_NAME=` is a label and not compared.
     #[arg(short, long, value_name = "[NAME=]TEXT", value_hint = ValueHint::Other, help_heading = "Depends on")]
     pub key: Vec<OsString>,
 
-    /// Replace it when this shell command prints something else; it runs at every call
+    /// What this shell command prints; it runs whenever somebody asks
     #[arg(long, value_name = "NAME=CMD", value_hint = ValueHint::Other, help_heading = "Depends on")]
     pub key_cmd: Vec<OsString>,
 
-    /// Replace it when this other singleton is another process than it was
+    /// Which process this other singleton is
+    ///
+    /// It must be running. When it is another process, this one is replaced too.
     #[arg(long, value_name = "NAME", value_hint = ValueHint::Other, help_heading = "Depends on")]
     pub dep_singleton: Vec<String>,
 
-    /// Do not replace it when it is asked for from another directory
+    /// Not the directory it is asked for from
     #[arg(long, help_heading = "Depends on")]
     pub no_cwd: bool,
 
-    /// Do not replace it when its program or the program's interpreter changes
+    /// Not its program, nor the interpreter of that
     #[arg(long, help_heading = "Depends on")]
     pub no_exe: bool,
 
     /// The name is good wherever you are, and not in this project alone
-    #[arg(long, help_heading = "Depends on")]
+    ///
+    /// A project is the nearest directory upwards with a memo.toml, .git or .jj in it; without one it is the working
+    /// directory.
+    #[arg(long)]
     pub global: bool,
 }
 
@@ -56,7 +62,10 @@ pub struct AskArgs {
     #[command(flatten)]
     pub(super) key: KeyArgs,
 
-    /// It is ready when one of its processes listens on this port: PORT, HOST:PORT
+    /// It is ready when one of its processes listens on this port: 8080, [::1]:8080
+    ///
+    /// All that is asked for must be so: every --ready option may be given, and more than once. Without any, it is
+    /// ready when it was started and has not ended at once.
     #[arg(long, value_name = "[HOST:]PORT", value_hint = ValueHint::Other, help_heading = "Ready")]
     pub ready_port: Vec<String>,
 
@@ -64,25 +73,27 @@ pub struct AskArgs {
     #[arg(long, value_name = "PATH", value_hint = ValueHint::AnyPath, help_heading = "Ready")]
     pub ready_unix: Vec<OsString>,
 
-    /// It is ready when this URL answers with a status of --ready-status
+    /// It is ready when this URL answers: http://localhost:8080/health
     #[arg(long, value_name = "URL", value_hint = ValueHint::Url, help_heading = "Ready")]
     pub ready_http: Vec<String>,
 
-    /// The statuses that count as an answer: 204, 200-299 (200-399)
+    /// The statuses that count as an answer of --ready-http: 204, 200-299 (200-399)
     #[arg(long, value_name = "FROM[-TO]", value_hint = ValueHint::Other, requires = "ready_http", help_heading = "Ready")]
     pub ready_status: Option<String>,
 
     /// It is ready when it writes a line that this regular expression matches
     ///
-    /// Named groups are published: `--ready-log 'listening on (?<addr>\S+)'` prints what it listens on.
+    /// Named groups are published: `--ready-log 'listening on (?<addr>\S+)'` makes that its address.
     #[arg(long, value_name = "REGEX", value_hint = ValueHint::Other, help_heading = "Ready")]
     pub ready_log: Vec<String>,
 
-    /// It is ready when this shell command succeeds
+    /// It is ready when this shell command succeeds: 'pg_isready -p $PORT'
+    ///
+    /// In its directory, with its environment; again and again until it does.
     #[arg(long, value_name = "CMD", value_hint = ValueHint::Other, help_heading = "Ready")]
     pub ready_cmd: Vec<OsString>,
 
-    /// It is ready when this file was written
+    /// It is ready when this file is there and not older than the process
     #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath, help_heading = "Ready")]
     pub ready_file: Vec<OsString>,
 
@@ -91,6 +102,8 @@ pub struct AskArgs {
     pub ready_notify: bool,
 
     /// Give it a port in $PORT: this one, or `auto` for one that is free
+    ///
+    /// It is ready when it listens there, if nothing else is said. Another process gets another port from `auto`.
     #[arg(long, value_name = "auto|PORT", value_hint = ValueHint::Other, help_heading = "Ready")]
     pub port: Option<String>,
 
@@ -98,33 +111,36 @@ pub struct AskArgs {
     #[arg(long, value_name = "DURATION", value_hint = ValueHint::Other, help_heading = "Ready")]
     pub timeout: Option<String>,
 
-    /// Let it answer calls, and how requests and replies are told apart
+    /// Let it answer calls, with requests and replies told apart so: line, json, lsp
     ///
-    /// `line`: one line each; `json`: one JSON value each, on a line; `lsp`: with a Content-Length before each.
+    /// It reads requests from stdin and writes replies to stdout, and nothing else. `line`: one line each; `json`: one
+    /// JSON value each, on a line; `lsp`: each behind a `Content-Length: BYTES` and an empty line.
     #[arg(long, value_name = "line|json|lsp", value_hint = ValueHint::Other, help_heading = "Calls")]
     pub framing: Option<String>,
 
-    /// End it when nobody has used it for so long: 15m, none
+    /// End it when nobody has used it for so long: 15m, none (15m where it answers calls, else none)
     #[arg(long, value_name = "DURATION", value_hint = ValueHint::Other, help_heading = "Life")]
     pub idle: Option<String>,
 
-    /// End it when it is this old: 1d12h, none
+    /// End it when it is this old and nobody uses it: 1d12h, none (none)
     #[arg(long, value_name = "DURATION", value_hint = ValueHint::Other, help_heading = "Life")]
     pub ttl: Option<String>,
 
-    /// Replace it when this shell command fails; it runs before one that is there is handed out
+    /// Replace it when this shell command fails; it runs before a process that is there is handed out
+    ///
+    /// It gets MEMO_ADDR, MEMO_PID, MEMO_INSTANCE and the like.
     #[arg(long, value_name = "CMD", value_hint = ValueHint::Other, help_heading = "Life")]
     pub check: Option<OsString>,
 
-    /// Run this shell command once for each process that has gone
+    /// Run this shell command once for each process that has gone, however it went
     #[arg(long, value_name = "CMD", value_hint = ValueHint::Other, help_heading = "Life")]
     pub on_release: Option<OsString>,
 
-    /// Start it again by itself when it fails: no, on-failure
+    /// Start it again when it fails, without being asked: no, on-failure (no)
     #[arg(long, value_name = "no|on-failure", help_heading = "Life")]
     pub restart: Option<RestartChoice>,
 
-    /// The signal that asks it to end (TERM)
+    /// The signal that asks it to end: INT, 2 (TERM)
     #[arg(long, value_name = "SIGNAL", value_hint = ValueHint::Other, help_heading = "Life")]
     pub stop_signal: Option<String>,
 
@@ -136,15 +152,17 @@ pub struct AskArgs {
     #[arg(long, help_heading = "Life")]
     pub survive_ci: bool,
 
-    /// What to do when something it depends on changed: replace, keep, fail
+    /// When something it depends on has changed: replace, keep, fail (replace)
     #[arg(long, value_name = "replace|keep|fail", help_heading = "Change")]
     pub on_change: Option<OnChangeChoice>,
 
-    /// What to do while others use what is to be replaced: wait, fail, kill
+    /// While others use what is to be replaced: wait, fail, kill (wait)
+    ///
+    /// They use it who hold it (`memo singleton run`) or wait for a reply (`memo singleton call`).
     #[arg(long, value_name = "wait|fail|kill", help_heading = "Change")]
     pub busy: Option<BusyChoice>,
 
-    /// Replace it in any case
+    /// Replace it in any case, and start it even if it ended again and again
     #[arg(long, conflicts_with = "no_start", help_heading = "Change")]
     pub force: bool,
 
@@ -236,30 +254,28 @@ pub enum PrintChoice {
     Port,
     /// The file it writes to.
     Log,
-    /// The directory that outlives it.
+    /// The directory of its name, which outlives it.
     State,
-    /// All of that, for `eval`.
+    /// All of that, for a shell to eval.
     Env,
 }
 
 /// Keep one long-running process, and print how to reach it
 ///
-/// Starts the command unless it runs already, waits until it is ready, and prints one line: its address, or the id of
-/// the instance. Everybody who asks gets the very same process, until what it depends on changes: then it is
-/// replaced. With NAME there is one in the project (with --global, one of the user); without, one for each command. It
-/// outlives whoever started it. With NAME and no command it prints what is there.
-///
-/// Also: memo singleton run | call | status | ls | stop | restart | logs | wait | id | why | gc
+/// Starts the command unless it runs already, waits until it is ready, and prints one line: its address, or else the
+/// id of the instance. Everybody who asks gets the very same process, until what it depends on changes: then it is
+/// ended, and another one is started. With NAME there is one of that name in the project; without, one for each
+/// command. It outlives whoever started it. With NAME and no command it prints what is there.
 #[derive(Args, Clone, Debug)]
 pub struct SingletonArgs {
-    /// What it is called
+    /// What it is called: letters, digits, `_`, `.`, `-`
     #[arg(value_name = "NAME")]
     pub name: Option<String>,
 
     #[command(flatten)]
     pub(super) ask: AskArgs,
 
-    /// What to print: addr, id, pid, port, log, state, or env for eval
+    /// What to print: addr, id, pid, port, log, state, env (addr)
     #[arg(long, value_name = "WHAT", help_heading = "Talk")]
     pub print: Option<PrintChoice>,
 
@@ -272,18 +288,18 @@ pub struct SingletonArgs {
     pub foreground: bool,
 
     /// Variables for the command, the command, its arguments
-    #[arg(value_name = "[NAME=VALUE]... COMMAND [ARG]", last = true)]
+    #[arg(value_name = "[VAR=VALUE]... COMMAND [ARG]", last = true)]
     pub command: Vec<OsString>,
 }
 
 /// Hold a singleton while a command runs
 ///
-/// `memo singleton run NAME [OPTIONS] [-- COMMAND [ARG]...] --exec CMD [ARG]...` starts the singleton if it does not run,
-/// and does not let it be replaced or end while CMD runs. CMD gets NAME_ADDR, NAME_INSTANCE, NAME_PORT, NAME_PID,
-/// NAME_LOG, NAME_STATE (NAME in capitals) and MEMO_STATE. Everything behind the first `--exec` is CMD.
+/// With a COMMAND it is started if it does not run. While CMD runs nobody replaces it, and neither --idle nor --ttl ends
+/// it. CMD gets NAME_ADDR, NAME_INSTANCE, NAME_PORT, NAME_PID, NAME_LOG, NAME_STATE (NAME in capitals; SINGLETON for one
+/// without a name) and MEMO_STATE. Everything behind the first `--exec` is CMD. memo ends as CMD does.
 #[derive(Args, Clone, Debug)]
 pub struct HoldArgs {
-    /// What it is called
+    /// What it is called: letters, digits, `_`, `.`, `-`
     #[arg(value_name = "NAME")]
     pub name: Option<String>,
 
@@ -291,47 +307,49 @@ pub struct HoldArgs {
     pub(super) ask: AskArgs,
 
     /// The command that needs it, with its arguments
-    #[arg(long, value_name = "CMD [ARG]...", num_args = 1.., allow_hyphen_values = true, value_hint = ValueHint::CommandWithArguments)]
+    #[arg(long, value_name = "CMD [ARG]...", num_args = 1.., allow_hyphen_values = true, value_hint = ValueHint::CommandString)]
     pub exec: Vec<OsString>,
 
     /// Variables for the command, the command, its arguments
-    #[arg(value_name = "[NAME=VALUE]... COMMAND [ARG]", last = true)]
+    #[arg(value_name = "[VAR=VALUE]... COMMAND [ARG]", last = true)]
     pub command: Vec<OsString>,
 }
 
 /// Hand a singleton one request, and print its one reply
 ///
-/// The request is REQ, or what is on stdin. Everybody's requests are answered one after the other. With a command the
-/// singleton is started if it does not run. The reply that is waited for --reply-timeout and does not come ends the
-/// process: nobody is ever given another's reply.
+/// The request is REQ, or what is on stdin. Everybody's requests are answered one after the other, in the order in which
+/// they came. With a COMMAND the singleton is started if it does not run, with --framing line if nothing else is said.
+/// Who does not wait for a reply, by --reply-timeout or by being killed, ends the process: nobody is ever given
+/// another's reply.
 #[derive(Args, Clone, Debug)]
 pub struct CallArgs {
-    /// What it is called
+    /// What it is called: letters, digits, `_`, `.`, `-`
     #[arg(value_name = "NAME")]
     pub name: Option<String>,
 
-    /// The request; `-`, and none, read stdin to its end
+    /// The request; without one, or with `-`, it is read from stdin, to the end
     #[arg(value_name = "REQ", allow_hyphen_values = true)]
     pub request: Option<OsString>,
 
     #[command(flatten)]
     pub(super) ask: AskArgs,
 
-    /// How long the reply may take
+    /// How long the reply may take; then exit 124 (for ever)
     #[arg(long, value_name = "DURATION", value_hint = ValueHint::Other, help_heading = "Calls")]
     pub reply_timeout: Option<String>,
 
     /// Variables for the command, the command, its arguments
-    #[arg(value_name = "[NAME=VALUE]... COMMAND [ARG]", last = true)]
+    #[arg(value_name = "[VAR=VALUE]... COMMAND [ARG]", last = true)]
     pub command: Vec<OsString>,
 }
 
 /// Say what would become of a singleton that is asked for, and why
 ///
-/// Takes what `memo singleton NAME` takes, and does none of it. Exit 0 if the process that runs would be handed out.
+/// Takes what `memo singleton` takes, and does none of it; only the commands of --key-cmd are run. Exit 0 if the process
+/// that runs would be handed out, 1 if one would be started or replaced.
 #[derive(Args, Clone, Debug)]
 pub struct ReasonArgs {
-    /// What it is called
+    /// What it is called: letters, digits, `_`, `.`, `-`
     #[arg(value_name = "NAME")]
     pub name: Option<String>,
 
@@ -343,28 +361,28 @@ pub struct ReasonArgs {
     pub json: bool,
 
     /// The command as it would be asked for
-    #[arg(value_name = "[NAME=VALUE]... COMMAND [ARG]", last = true)]
+    #[arg(value_name = "[VAR=VALUE]... COMMAND [ARG]", last = true)]
     pub command: Vec<OsString>,
 }
 
 /// Which singleton a subcommand is about.
 #[derive(Args, Clone, Debug, Default)]
 pub struct TargetArgs {
-    /// What it is called; of one without a name, its key as `ls` shows it
+    /// What it is called; of one without a name, what `memo singleton ls` shows: @b486c80e
     #[arg(value_name = "NAME")]
     pub name: Option<String>,
 
     #[command(flatten)]
     pub(super) key: KeyArgs,
 
-    /// The command of one without a name
-    #[arg(value_name = "[NAME=VALUE]... COMMAND [ARG]", last = true)]
+    /// The command of one without a name, with what it depends on, as it was asked for
+    #[arg(value_name = "[VAR=VALUE]... COMMAND [ARG]", last = true)]
     pub command: Vec<OsString>,
 }
 
 /// Say how a singleton is
 ///
-/// Exit 1 if it is not running.
+/// Its process, command, address, age, who uses it, where its log and its $MEMO_STATE are. Exit 1 if it is not running.
 #[derive(Args, Clone, Debug)]
 pub struct StatusArgs {
     #[command(flatten)]
@@ -378,7 +396,7 @@ pub struct StatusArgs {
 /// List the singletons of this project
 #[derive(Args, Clone, Debug)]
 pub struct ListArgs {
-    /// Those that are good everywhere, instead
+    /// Those of --global instead
     #[arg(long, conflicts_with = "everywhere")]
     pub global: bool,
 
@@ -397,17 +415,17 @@ pub struct ListArgs {
 
 /// End a singleton
 ///
-/// Returns when all of its processes have gone. One that is not running is no error.
+/// Returns when all of its processes have gone, and its --on-release is done. One that is not running is no error.
 #[derive(Args, Clone, Debug)]
 pub struct StopArgs {
     #[command(flatten)]
     pub(super) target: TargetArgs,
 
-    /// All of this project
+    /// All of this project; with --global all of those
     #[arg(long, conflicts_with_all = ["name", "command"])]
     pub all: bool,
 
-    /// With --all: those of all projects
+    /// With --all: those of all projects, and of --global
     #[arg(long, requires = "all", conflicts_with = "global")]
     pub everywhere: bool,
 
@@ -415,11 +433,11 @@ pub struct StopArgs {
     #[arg(long, value_name = "ID", conflicts_with = "all")]
     pub instance: Option<String>,
 
-    /// How long it may take to end before it is killed
+    /// How long it may take to end before it is killed (as it was started with)
     #[arg(long, value_name = "DURATION", value_hint = ValueHint::Other)]
     pub grace: Option<String>,
 
-    /// What to do while others use it: wait, fail, kill (kill)
+    /// While others use it: wait, fail, kill (kill)
     #[arg(long, value_name = "wait|fail|kill")]
     pub busy: Option<BusyChoice>,
 
@@ -430,7 +448,7 @@ pub struct StopArgs {
 
 /// End a singleton and start it again, as it was started
 ///
-/// With the environment, the command and the options it has; prints how to reach it once it is ready.
+/// With the environment, the command and the options that it has. Prints how to reach it once it is ready.
 #[derive(Args, Clone, Debug)]
 pub struct RestartArgs {
     #[command(flatten)]
@@ -442,12 +460,14 @@ pub struct RestartArgs {
 }
 
 /// Print what a singleton has written
+///
+/// To stdout and stderr, the last 8 to 16 MiB. To stdout it writes replies, if it answers calls; those are not in it.
 #[derive(Args, Clone, Debug)]
 pub struct LogsArgs {
     #[command(flatten)]
     pub(super) target: TargetArgs,
 
-    /// Go on with what it writes, until it ends
+    /// Go on, with what it writes from now on, until it ends
     #[arg(short, long)]
     pub follow: bool,
 
@@ -462,7 +482,7 @@ pub struct LogsArgs {
 
 /// Wait until a singleton has ended, and exit as it did
 ///
-/// Of one that is not running, exit 1.
+/// 128 and the signal's number when it died of one. Exit 1 if it is not running.
 #[derive(Args, Clone, Debug)]
 pub struct WaitArgs {
     #[command(flatten)]
@@ -479,7 +499,7 @@ pub struct WaitArgs {
 
 /// Print the id of the instance that runs
 ///
-/// It is another one whenever the process is another one: what others can depend on. Exit 1 if it is not running.
+/// Another process never has the same one, so that others can depend on it. Exit 1 if it is not running.
 #[derive(Args, Clone, Debug)]
 pub struct IdArgs {
     #[command(flatten)]
@@ -488,14 +508,14 @@ pub struct IdArgs {
 
 /// Remove what singletons that have ended left
 ///
-/// Logs and sockets; the directory in $MEMO_STATE only with --state.
+/// In all projects: logs, sockets, how they ended. One that has something in $MEMO_STATE is kept, but with --state.
 #[derive(Args, Clone, Debug)]
 pub struct CollectArgs {
-    /// Only of those that ended so long ago (7d)
+    /// Only of those that ended so long ago: 0, 30d (7d)
     #[arg(long, value_name = "DURATION", value_hint = ValueHint::Other)]
     pub older_than: Option<String>,
 
-    /// What they kept in $MEMO_STATE too
+    /// What is kept in $MEMO_STATE too
     #[arg(long)]
     pub state: bool,
 

@@ -7,7 +7,7 @@ use super::args::AskArgs;
 use super::place;
 use super::wanted::{Wanted, wanted};
 use super::words::{Wish, lacking, tell};
-use crate::cli::run::Surroundings;
+use crate::cli::surroundings::Surroundings;
 use crate::config::Config;
 use crate::error::Error;
 use crate::exec::key_command;

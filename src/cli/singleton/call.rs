@@ -9,7 +9,7 @@ use super::asking::Asking;
 use super::wanted::parse_duration;
 use super::words::{late, unanswered};
 use crate::cli::print;
-use crate::cli::run::Surroundings;
+use crate::cli::surroundings::Surroundings;
 use crate::error::{Error, Kind};
 use crate::singleton::client::Heard;
 use crate::singleton::framing::Framing;

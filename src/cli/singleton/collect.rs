@@ -7,7 +7,7 @@ use super::args::CollectArgs;
 use super::place;
 use super::wanted::parse_duration;
 use crate::cli::print;
-use crate::cli::run::Surroundings;
+use crate::cli::surroundings::Surroundings;
 use crate::config::Config;
 use crate::error::{Error, Kind, system_text};
 use crate::singleton::ask::sweep;
@@ -65,7 +65,8 @@ pub(super) fn collect(
         }
     }
     let would = if args.dry_run { "would remove" } else { "removed" };
-    let mut text = format!("{would} what {removed} singletons left\n");
+    let several = if removed == 1 { "" } else { "s" };
+    let mut text = format!("{would} what {removed} singleton{several} left\n");
     if kept > 0 {
         text.push_str(&format!("kept {kept} with something in $MEMO_STATE; `--state` removes that too\n"));
     }

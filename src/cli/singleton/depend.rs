@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use super::place;
 use super::words::{Wish, lacking};
 use crate::action::instance::InstanceId;
-use crate::cli::run::Surroundings;
+use crate::cli::surroundings::Surroundings;
 use crate::config::Config;
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::singleton::ask::Lacking;
 use crate::singleton::client::{Connection, Heard};
 use crate::singleton::message::{Reply, Request};
@@ -18,22 +18,53 @@ use crate::ui::{Talk, Ui};
 /// How long one that is being started is waited for.
 const LIMIT: Duration = Duration::from_secs(60);
 
+/// Returns the singletons with these names, each with the instance that is running.
+///
+/// # Errors
+/// When one of them is not running.
+pub(in crate::cli) fn instances(
+    names: &[String],
+    around: &Surroundings,
+    config: &Config,
+) -> Result<Vec<(String, InstanceId)>, Error> {
+    let instance = |name: &String| {
+        let found = instance(name, config, around)?;
+        found.map(|instance| (name.clone(), instance)).ok_or_else(|| not_running_here(name))
+    };
+    names.iter().map(instance).collect()
+}
+
+fn not_running_here(name: &str) -> Error {
+    let error =
+        Error::new(Kind::Failed, format_args!("singleton `{name}` is not running; the command was not run"));
+    error.hint(format_args!("`memo singleton {name} -- COMMAND` starts it"))
+}
+
+/// Makes sure that singletons still are the instances they were.
+///
+/// # Errors
+/// The name of one that is not.
+pub(in crate::cli) fn still(
+    singletons: &[(String, InstanceId)],
+    around: &Surroundings,
+    config: &Config,
+) -> Result<(), String> {
+    let other = |(name, known): &&(String, InstanceId)| !is_still(name, *known, config, around);
+    singletons.iter().find(other).map_or(Ok(()), |(name, _)| Err(name.clone()))
+}
+
 /// Returns the instance of a singleton, once it is ready; `None` when it is not running. A name that does not run in
 /// the project is looked for among those that are good everywhere.
 ///
 /// # Errors
 /// When it fails to become ready, or its supervisor does not answer.
-pub(in crate::cli) fn instance(
-    name: &str,
-    config: &Config,
-    around: &Surroundings,
-) -> Result<Option<InstanceId>, Error> {
+fn instance(name: &str, config: &Config, around: &Surroundings) -> Result<Option<InstanceId>, Error> {
     let ui = Ui::new(Talk::Quiet);
     let root = place::root(config, around, &ui)?;
     for scope in [place::scope(false, around).ok(), Some(Scope::Global)].into_iter().flatten() {
         let slot = match place::slot_of(name, &scope, &root) {
             Ok(slot) => slot,
-            Err(error) if name.starts_with('@') && error.kind() == crate::error::Kind::Nothing => {
+            Err(error) if name.starts_with('@') && error.kind() == Kind::Nothing => {
                 return Ok(None);
             }
             Err(error) => return Err(error),
@@ -70,11 +101,6 @@ fn ready(name: &str, slot: &Slot) -> Result<Option<InstanceId>, Error> {
 }
 
 /// Returns whether a singleton still is this instance.
-pub(in crate::cli) fn is_still(
-    name: &str,
-    known: InstanceId,
-    config: &Config,
-    around: &Surroundings,
-) -> bool {
+fn is_still(name: &str, known: InstanceId, config: &Config, around: &Surroundings) -> bool {
     instance(name, config, around).is_ok_and(|instance| instance == Some(known))
 }

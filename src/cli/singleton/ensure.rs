@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use super::args::{PrintChoice, SingletonArgs};
 use super::asking::{Asked, Asking, prefix, variables};
 use super::{logs, parsed, shown};
-use crate::cli::run::Surroundings;
+use crate::cli::surroundings::Surroundings;
 use crate::cli::{print, quote};
 use crate::engine::Exit;
 use crate::error::{Error, Kind};

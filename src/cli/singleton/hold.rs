@@ -6,7 +6,8 @@ use super::args::HoldArgs;
 use super::asking::{Asking, prefix, variables};
 use super::words::not_running;
 use crate::action::search;
-use crate::cli::run::{Surroundings, not_runnable};
+use crate::cli::command::not_runnable;
+use crate::cli::surroundings::Surroundings;
 use crate::engine::Exit;
 use crate::error::{Error, Kind, system_text};
 use crate::exec::{launch, passing};
@@ -55,7 +56,7 @@ pub(super) fn hold(words: &[OsString], around: &Surroundings) -> Result<Exit, Er
             }
             // It has gone since.
             Heard::Reply(Reply::Gone) | Heard::Gone => {}
-            _ => return Err(not_running(&asked.name, false)),
+            _ => return Err(not_running(&asked.name, false, false)),
         }
     };
     let told = variables(&prefix(&asked.name), &asked.slot, &asked.got.report);

@@ -6,7 +6,7 @@ use super::words::how;
 use super::{place, shown};
 use crate::cli::color::Paint;
 use crate::cli::json::Object;
-use crate::cli::run::Surroundings;
+use crate::cli::surroundings::Surroundings;
 use crate::cli::table::{Cell, Columns, Side};
 use crate::cli::{print, when};
 use crate::config::Config;
@@ -84,7 +84,7 @@ fn table(shown: &[(Scope, Slot, There)], everywhere: bool, around: &Surroundings
         let (stage, pid, age, used, address, command) = match there {
             There::Running(report) => (
                 report.stage.name().to_owned(),
-                report.pid.to_string(),
+                if report.pid == 0 { none() } else { report.pid.to_string() },
                 when::shown_age(shown::age(now, report.started)),
                 when::shown_age(report.unused),
                 report.address.clone().unwrap_or_else(none),

@@ -11,7 +11,7 @@ use super::asking::{ANSWER, Asked};
 use super::target;
 use super::words::status_of;
 use crate::cli::print;
-use crate::cli::run::Surroundings;
+use crate::cli::surroundings::Surroundings;
 use crate::config::Config;
 use crate::engine::Exit;
 use crate::error::{Error, Kind, system_text};

@@ -11,6 +11,7 @@ mod ensure;
 mod hold;
 mod list;
 mod logs;
+pub mod names;
 mod place;
 mod reason;
 mod shown;
@@ -25,8 +26,8 @@ use std::ffi::OsString;
 
 use clap::{Args, Command, FromArgMatches};
 
-use super::run::Surroundings;
-use super::{print, usage};
+use super::surroundings::Surroundings;
+use super::{help, print, usage};
 use crate::config::Config;
 use crate::engine::Exit;
 use crate::error::{Error, Kind};
@@ -34,11 +35,32 @@ use crate::sys::signal;
 use crate::ui::{Talk, Ui};
 
 pub use args::SingletonArgs;
-pub(super) use depend::{instance, is_still};
+pub(super) use depend::{instances, still};
 
 /// The subcommands, which are no names of singletons.
 pub const SUBCOMMANDS: [&str; 11] =
     ["run", "call", "status", "ls", "stop", "restart", "logs", "wait", "id", "why", "gc"];
+
+/// What stands under the options of `memo singleton --help`.
+const AFTER: &str = "\
+Subcommands (only as the first word; they are no names):
+  run      hold it while another command runs
+  call     hand it one request, and print its one reply
+  status   say how it is
+  ls       list those of this project
+  stop     end it
+  restart  end it and start it again, as it was started
+  logs     print what it has written
+  wait     wait until it has ended, or is ready
+  id       print which instance it is
+  why      say what would become of it, and why
+  gc       remove what those that have ended left
+
+A name that begins with `_` replaces nothing: environment variables, VAR=VALUE words before the
+command, the NAME in -i, -k and --key-cmd.
+
+Exit status: 0 it is ready; 75 --no-start, --on-change fail, --busy fail; 124 it was not ready in
+time; 125 memo failed; 126 cannot be executed; 127 not found; else its own, when it ended before.";
 
 /// Does what follows `memo singleton`.
 pub fn singleton(words: &[OsString], around: &Surroundings) -> Exit {
@@ -61,6 +83,7 @@ pub fn singleton(words: &[OsString], around: &Surroundings) -> Exit {
         "id" => quiet("id", rest, around, status::id),
         "why" => quiet("why", rest, around, reason::why),
         "gc" => quiet("gc", rest, around, collect::collect),
+        "help" => code(help::of_singleton(rest)),
         _ => ensure::ensure(words, around),
     };
     match done {
@@ -82,11 +105,7 @@ fn quiet<T: Args + FromArgMatches>(
     let Some(args) = parsed::<T>(name, words, Kind::Usage)? else { return Ok(Exit::Code(0)) };
     let ui = Ui::new(Talk::Normal);
     let config = super::config(around, &ui);
-    code(then(&args, &config, around, &ui).map_err(|error| match error.kind() {
-        // What was typed wrongly is that of a subcommand, not of a run.
-        Kind::Failed | Kind::NotFound | Kind::NotExecutable => error,
-        _ => error,
-    }))
+    code(then(&args, &config, around, &ui))
 }
 
 fn code(done: Result<u8, Error>) -> Result<Exit, Error> {
@@ -129,23 +148,60 @@ fn explained(name: &str, error: &clap::Error, kind: Kind) -> Error {
             ),
         );
     }
-    let explained = usage::explain(error, kind);
-    if error.kind() == ErrorKind::UnknownArgument && !argument.starts_with('-') {
-        let spelled = if name.is_empty() { String::new() } else { format!(" {name}") };
-        return Error::new(kind, format_args!("`{argument}`: a command stands behind `--`"))
-            .hint(format_args!("`memo singleton{spelled} NAME -- COMMAND [ARG]...`"));
+    if error.kind() != ErrorKind::UnknownArgument {
+        return usage::explain(error, kind);
     }
-    explained
+    let spelled = spelled(name);
+    if !argument.starts_with('-') {
+        return Error::new(kind, format_args!("`{argument}`: a command stands behind `--`"))
+            .hint(format_args!("`{}`", synopsis(name).lines().next().unwrap_or_default()));
+    }
+    let unknown = Error::new(kind, format_args!("`{spelled}` has no option `{long}`"));
+    match error.get(ContextKind::SuggestedArg) {
+        Some(ContextValue::String(suggested)) => unknown.hint(format_args!("did you mean `{suggested}`?")),
+        _ => unknown.hint(format_args!("options of the command stand behind `--`; see `{spelled} --help`")),
+    }
 }
 
 /// Returns a subcommand by its name.
 fn named<T: Args>(name: &'static str) -> Command {
-    let spelled =
-        if name.is_empty() { "memo singleton".to_owned() } else { format!("memo singleton {name}") };
-    T::augment_args(Command::new(if name.is_empty() { "singleton" } else { name }))
-        .display_name(spelled.clone())
-        .bin_name(spelled)
-        .max_term_width(100)
+    let command = T::augment_args(Command::new(if name.is_empty() { "singleton" } else { name }))
+        .display_name(spelled(name))
+        .bin_name(spelled(name))
+        .override_usage(synopsis(name))
+        .max_term_width(100);
+    if name.is_empty() { command.after_help(AFTER) } else { command }
+}
+
+fn spelled(name: &str) -> String {
+    if name.is_empty() { "memo singleton".to_owned() } else { format!("memo singleton {name}") }
+}
+
+/// Returns how a subcommand is called.
+fn synopsis(name: &str) -> String {
+    const COMMAND: &str = "-- [VAR=VALUE]... COMMAND [ARG]...";
+
+    match name {
+        "" => format!(
+            "memo singleton [NAME] [OPTIONS] {COMMAND}\n       memo singleton NAME [OPTIONS]\n       memo singleton {}",
+            SUBCOMMANDS.join(" | ")
+        ),
+        "run" => format!("memo singleton run [NAME] [OPTIONS] [{COMMAND}] --exec CMD [ARG]..."),
+        "call" => format!("memo singleton call [NAME [REQ]] [OPTIONS] [{COMMAND}]"),
+        "why" => format!("memo singleton why [NAME] [OPTIONS] {COMMAND}"),
+        "ls" | "gc" => format!("memo singleton {name} [OPTIONS]"),
+        "stop" => format!(
+            "memo singleton stop NAME [OPTIONS]\n       memo singleton stop [OPTIONS] {COMMAND}\n       memo singleton stop --all [OPTIONS]"
+        ),
+        name => {
+            format!("memo singleton {name} NAME [OPTIONS]\n       memo singleton {name} [OPTIONS] {COMMAND}")
+        }
+    }
+}
+
+/// Returns the one without a subcommand, for help: those stand under its options.
+pub fn command() -> Command {
+    named::<SingletonArgs>("")
 }
 
 /// Returns the whole of it, for completions, the manual and help.
@@ -154,7 +210,7 @@ pub fn tree() -> Command {
         CallArgs, CollectArgs, HoldArgs, IdArgs, ListArgs, LogsArgs, ReasonArgs, RestartArgs, StatusArgs,
         StopArgs, WaitArgs,
     };
-    named::<SingletonArgs>("").disable_help_subcommand(true).subcommands([
+    command().disable_help_subcommand(true).subcommands([
         named::<HoldArgs>("run"),
         named::<CallArgs>("call"),
         named::<StatusArgs>("status"),
@@ -167,4 +223,16 @@ pub fn tree() -> Command {
         named::<ReasonArgs>("why"),
         named::<CollectArgs>("gc"),
     ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_subcommand_is_one_that_clap_takes() {
+        tree().debug_assert();
+        let names: Vec<String> = tree().get_subcommands().map(|one| one.get_name().to_owned()).collect();
+        assert_eq!(names, SUBCOMMANDS);
+    }
 }

@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::cli::run::Surroundings;
+use super::SUBCOMMANDS;
+use crate::cli::surroundings::Surroundings;
 use crate::config::Config;
 use crate::error::{Error, Kind};
 use crate::singleton::scope::Scope;
 use crate::singleton::slot::{Called, Slot, refuse_name, shown_name};
 use crate::store::location;
-use crate::sys::file::is_served;
+use crate::sys::file::{is_served, is_writable};
 use crate::sys::process;
 use crate::ui::Ui;
 
@@ -22,10 +23,10 @@ pub(super) fn root(config: &Config, around: &Surroundings, ui: &Ui) -> Result<Pa
     let nearest = root.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
     let why = if is_served(nearest).unwrap_or(false) {
         Some("is on a file system that others serve".to_owned())
-    } else if root.exists() {
+    } else if root.exists() || is_writable(nearest) {
         None
     } else {
-        location::make(&root).err().map(|trouble| format!("cannot be made: {trouble}"))
+        Some(format!("cannot be made: `{}` is not writable", nearest.display()))
     };
     let root = match why {
         None => root,
@@ -84,12 +85,14 @@ pub(super) fn slot_of(name: &str, scope: &Scope, root: &Path) -> Result<Slot, Er
     Ok(Slot::new(root, scope, &Called::Name(name.to_owned())))
 }
 
-/// Makes sure that a text is a name.
+/// Makes sure that a text is a name, and none of the subcommands: nobody could ask for it.
 ///
 /// # Errors
 /// With what is wrong with it.
 pub(super) fn check_name(name: &str) -> Result<(), Error> {
-    match refuse_name(name) {
+    let is_subcommand = SUBCOMMANDS.contains(&name) || name == "help";
+    let refused = refuse_name(name);
+    match refused.or_else(|| is_subcommand.then(|| "it is one of the subcommands".to_owned())) {
         None => Ok(()),
         Some(why) => {
             let error = Error::new(Kind::Failed, format_args!("`{name}` is no name of a singleton: {why}"));

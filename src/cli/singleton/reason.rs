@@ -6,7 +6,7 @@ use super::words::changed;
 use super::{place, target};
 use crate::cli::json::Object;
 use crate::cli::print;
-use crate::cli::run::Surroundings;
+use crate::cli::surroundings::Surroundings;
 use crate::config::Config;
 use crate::error::{Error, Kind};
 use crate::singleton::report::Stage;

@@ -3,7 +3,7 @@
 use super::args::{IdArgs, StatusArgs};
 use super::{place, shown, target};
 use crate::cli::print;
-use crate::cli::run::Surroundings;
+use crate::cli::surroundings::Surroundings;
 use crate::config::Config;
 use crate::error::Error;
 use crate::ui::Ui;

@@ -9,7 +9,7 @@ use super::words::{Wish, lacking, late};
 use super::{place, target};
 use crate::action::instance::InstanceId;
 use crate::cli::print;
-use crate::cli::run::Surroundings;
+use crate::cli::surroundings::Surroundings;
 use crate::config::Config;
 use crate::error::{Error, Kind};
 use crate::singleton::ask::Lacking;

@@ -5,7 +5,7 @@ use super::asking::ANSWER;
 use super::place;
 use super::wanted::meant;
 use super::words::{Wish, how, lacking};
-use crate::cli::run::Surroundings;
+use crate::cli::surroundings::Surroundings;
 use crate::cli::when;
 use crate::config::Config;
 use crate::error::{Error, Kind};
@@ -25,7 +25,11 @@ pub(super) fn slot(
     around: &Surroundings,
     ui: &Ui,
 ) -> Result<Slot, Error> {
-    meant(args.name.as_deref(), &args.key, &args.command, config, around, ui).map(|meant| meant.slot)
+    let meant = meant(args.name.as_deref(), &args.key, &args.command, config, around, ui);
+    meant.map(|meant| meant.slot).map_err(|error| match error.kind() {
+        Kind::Nothing => error,
+        _ => error.of_kind(Kind::Usage),
+    })
 }
 
 /// Returns what is known of the instance in a slot; `None` where there is none.

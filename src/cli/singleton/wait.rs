@@ -8,7 +8,7 @@ use super::wanted::parse_duration;
 use super::words::{Wish, lacking, status_of};
 use super::{parsed, place, target};
 use crate::cli::print;
-use crate::cli::run::Surroundings;
+use crate::cli::surroundings::Surroundings;
 use crate::config::duration::Shown;
 use crate::engine::Exit;
 use crate::error::{Error, Kind};

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::args::{AskArgs, KeyArgs, RestartChoice};
+use super::depend::instances;
 use super::place;
 use crate::action::environment::choose_besides;
 use crate::action::identity::{FileSystems, Timestamp};
@@ -14,8 +15,8 @@ use crate::action::name::Name;
 use crate::action::output::Outputs;
 use crate::action::scene::{Hidden, Scene, device_and_inode};
 use crate::action::search;
-use crate::cli::run::typed::{key_commands, selectors, text};
-use crate::cli::run::{Surroundings, instances, not_runnable, split_assignments};
+use crate::cli::command::{key_commands, not_runnable, selectors, split_assignments, text};
+use crate::cli::surroundings::Surroundings;
 use crate::config::{Config, duration};
 use crate::engine;
 use crate::error::{Error, Kind};

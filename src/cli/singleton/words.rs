@@ -11,7 +11,7 @@ use crate::singleton::dependencies::Changed;
 use crate::singleton::message::Change;
 use crate::singleton::verdict::{Verdict, Why};
 use crate::store::location::Trouble;
-use crate::sys::process::{Ended, is_not_found};
+use crate::sys::process::{Ended, is_not_found, is_scarcity, is_too_long};
 use crate::ui::Ui;
 
 /// Returns the name of what changed, and about what: `input-changed: `conf``.
@@ -70,7 +70,7 @@ pub(super) fn tell(ui: &Ui, name: &str, told: Told<'_>, found: &dyn Fn() -> Vec<
 /// Returns the error for an instance that is not to be had.
 pub(super) fn lacking(name: &str, lacking: Lacking, wanted: Wish<'_>) -> Error {
     match lacking {
-        Lacking::NotRunning => not_running(name, wanted.no_start),
+        Lacking::NotRunning => not_running(name, wanted.no_start, !wanted.first_word.is_empty()),
         Lacking::Failed(verdict) => failed(name, &verdict, wanted.first_word, wanted.timeout),
         Lacking::Changed(_, change) => {
             let what = all_changed(change, &(wanted.changed)());
@@ -83,6 +83,15 @@ pub(super) fn lacking(name: &str, lacking: Lacking, wanted: Wish<'_>) -> Error {
             format_args!("singleton `{name}` was not replaced: it is in use by {} (`--busy fail`)", leases + calls),
         )
         .hint("`--busy wait` waits until it is not, `--busy kill` does not"),
+        Lacking::StillInUse { leases, calls } => Error::new(
+            Kind::TimedOut,
+            format_args!(
+                "singleton `{name}` was not replaced: it was in use by {} for all of {}",
+                leases + calls,
+                Shown(wanted.timeout)
+            ),
+        )
+        .hint("`--timeout` waits longer, `--busy kill` does not wait"),
         Lacking::Late(pid) => late(name, pid, wanted.timeout),
         Lacking::Looping(last) => Error::new(
             Kind::Failed,
@@ -131,13 +140,13 @@ pub(super) fn of_trouble(trouble: Trouble) -> Error {
     Error::from(trouble)
 }
 
-/// Returns the error for what nobody runs.
-pub(super) fn not_running(name: &str, no_start: bool) -> Error {
+/// Returns the error for what nobody runs: `no_start` says that this was not to be changed, `has_command` that it could.
+pub(super) fn not_running(name: &str, no_start: bool, has_command: bool) -> Error {
     let kind = if no_start { Kind::Left } else { Kind::Failed };
     let error = Error::new(kind, format_args!("singleton `{name}` is not running"));
     match name.strip_prefix('@') {
         Some(_) => error,
-        None if no_start => error.hint("without `--no-start` it is started"),
+        None if no_start && has_command => error.hint("without `--no-start` it is started"),
         None => error.hint(format_args!("`memo singleton {name} -- COMMAND` starts it")),
     }
 }
@@ -179,7 +188,13 @@ fn failed(name: &str, verdict: &Verdict, first_word: &str, timeout: Duration) ->
     match verdict.why {
         Why::NotStarted => match verdict.errno.map(std::io::Error::from_raw_os_error) {
             Some(error) => {
-                let kind = if is_not_found(&error) { Kind::NotFound } else { Kind::NotExecutable };
+                let kind = if is_not_found(&error) {
+                    Kind::NotFound
+                } else if is_too_long(&error) || is_scarcity(&error) {
+                    Kind::Failed
+                } else {
+                    Kind::NotExecutable
+                };
                 Error::new(kind, format_args!("cannot run `{first_word}`: {}", system_text(&error)))
             }
             None => Error::new(Kind::Failed, format_args!("singleton `{name}` was not started{note}")),

@@ -5,6 +5,7 @@
 //! asked for (`--idle`, `--ttl`, a start, a stop). What is to be done about an event the [`Machine`] says; here it is
 //! done.
 
+mod answers;
 mod calls;
 mod clients;
 mod running;
@@ -18,12 +19,12 @@ use std::time::{Duration, Instant};
 
 use super::log::{self, Log};
 use super::machine::{Effect, Event, Machine};
-use super::message::{Busy, Change, Ensure, Reply, Request};
+use super::message::{Reply, Request};
 use super::notify::{self, Notice};
 use super::probe;
 use super::readiness::{Host, Ready};
 use super::release::{self, Release};
-use super::report::{Report, Stage};
+use super::report::Stage;
 use super::service::{Port, Service, with_variables};
 use super::slot::{Record, Slot};
 use super::tree;
@@ -35,13 +36,13 @@ use crate::error::system_text;
 use crate::fault;
 use crate::store::holder::Holder;
 use crate::sys::poll::{self, Watch};
-use crate::sys::process::{self, Ended};
+use crate::sys::process::{self, Ended, OpenFiles};
 use crate::sys::signal::{self, Signals};
 use crate::sys::socket;
 use crate::sys::startup::Inherited;
 use crate::sys::watch::Changes;
 use calls::{Calls, Heard};
-use clients::{ClientId, Clients, Role};
+use clients::{Clients, Role};
 use running::Running;
 use waiting::Waiting;
 
@@ -70,6 +71,8 @@ pub(super) fn supervise(
     }
     let slot = Slot::at(service.slot.clone());
     let begun = Instant::now();
+    // Each client is one; the process gets what its caller had.
+    let open_files = process::allow_open_files();
     let mut clients = Clients::default();
     clients.admit(first);
     let mut supervisor = Supervisor {
@@ -89,6 +92,9 @@ pub(super) fn supervise(
         release_failed: None,
         errno: None,
         note: String::new(),
+        open_files,
+        full: false,
+        asked: false,
         left: false,
         service,
         slot,
@@ -132,6 +138,12 @@ struct Supervisor {
     release_failed: Option<String>,
     errno: Option<i32>,
     note: String,
+    /// How many descriptors its process may have.
+    open_files: OpenFiles,
+    /// Whether there are no descriptors left for those who connect.
+    full: bool,
+    /// Whether anybody has asked for it.
+    asked: bool,
     /// Whether there is nothing left to do.
     left: bool,
 }
@@ -145,7 +157,7 @@ impl Supervisor {
         while !self.left {
             let mut watches = vec![
                 Watch::new(self.signals.raw(), poll::READ),
-                Watch::new(self.listener.as_raw_fd(), poll::READ),
+                if self.full { Watch::nothing() } else { Watch::new(self.listener.as_raw_fd(), poll::READ) },
                 self.changes
                     .as_ref()
                     .map_or(Watch::nothing(), |changes| Watch::new(changes.raw(), poll::READ)),
@@ -169,16 +181,62 @@ impl Supervisor {
             }
             self.clients.exchange(&watches[of_clients..]);
             if watches[1].any() {
-                while let Ok((stream, _)) = self.listener.accept() {
-                    self.clients.admit(stream);
-                }
+                self.let_in();
             }
             self.answer();
             self.part_with_gone();
             self.call();
             self.happen(Event::Time);
         }
+        if !self.machine.was_ready() {
+            self.tell_of_failure();
+        }
         self.clients.flush();
+    }
+
+    /// Lets those in who have connected, as long as there are descriptors for them.
+    fn let_in(&mut self) {
+        loop {
+            match self.listener.accept() {
+                Ok((stream, _)) => self.clients.admit(stream),
+                Err(error) => {
+                    // The others wait in the queue until somebody has gone.
+                    self.full = process::is_scarcity(&error);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Tells those of the failure whose question is on its way: whoever started it, which may have been quicker to fail
+    /// than to be asked for, and those who are waiting to be let in. They need not try the same again.
+    fn tell_of_failure(&mut self) {
+        /// How long the first question may take.
+        const FIRST: Duration = Duration::from_secs(1);
+        /// How long the next one may take.
+        const NEXT: Duration = Duration::from_millis(20);
+        let failed = Reply::Failed(self.verdict());
+        let until = self.now() + FIRST;
+        while self.now() < until {
+            let mut watches = vec![Watch::new(self.listener.as_raw_fd(), poll::READ)];
+            self.clients.watch(&mut watches);
+            let limit = if self.asked { NEXT } else { until.saturating_sub(self.now()) };
+            if poll::wait(&mut watches, Some(limit)).unwrap_or(0) == 0 {
+                return;
+            }
+            self.clients.exchange(&watches[1..]);
+            self.let_in();
+            for (client, request) in self.clients.requests() {
+                let answer = match request {
+                    Some(Request::Ensure(_) | Request::Join) => &failed,
+                    _ => &Reply::Gone,
+                };
+                self.clients.tell(client, answer);
+                self.asked = true;
+            }
+            // Somebody who has gone has nothing to ask.
+            self.asked |= !self.clients.take_gone().is_empty();
+        }
     }
 
     /// Returns when something is to be done if nothing happens.
@@ -353,142 +411,6 @@ impl Supervisor {
         }
     }
 
-    fn answer(&mut self) {
-        for (client, request) in self.clients.requests() {
-            match request {
-                None => self.clients.tell(client, &Reply::Unsupported),
-                Some(request) => self.answer_one(client, request),
-            }
-        }
-    }
-
-    fn answer_one(&mut self, client: ClientId, request: Request) {
-        match request {
-            Request::Status => {
-                let reply = Reply::Status(self.report());
-                self.clients.tell(client, &reply);
-            }
-            Request::Ensure(ensure) => {
-                if ensure.fingerprint == self.service.fingerprint {
-                    self.service.settings.adopt(&ensure.given);
-                }
-                if ensure.nested {
-                    let reply = self.judge(&ensure);
-                    self.clients.tell(client, &reply);
-                    return;
-                }
-                self.clients.set_role(client, Role::Ensuring(ensure));
-                self.tell_waiting();
-            }
-            Request::Join => {
-                self.clients.set_role(client, Role::Joining);
-                self.tell_waiting();
-            }
-            Request::Lease => {
-                if self.machine.stage() == Stage::Ready && !self.machine.is_promised_away() {
-                    let reply = Reply::Ready(self.report());
-                    self.clients.tell(client, &reply);
-                    self.clients.set_role(client, Role::Leasing);
-                    self.count_users();
-                } else {
-                    self.clients.tell(client, &Reply::Gone);
-                }
-            }
-            Request::Stop { instance, why, grace, busy } => self.stop(client, instance, why, grace, busy),
-            Request::Restart => {
-                self.clients.set_role(client, Role::Joining);
-                self.happen(Event::Restart);
-            }
-            Request::AwaitEnd => match self.machine.stage() {
-                Stage::Resting => self.clients.tell(client, &Reply::Gone),
-                _ => self.clients.set_role(client, Role::AwaitingEnd),
-            },
-            Request::Call(body) => self.add_call(client, &body),
-        }
-    }
-
-    fn add_call(&mut self, client: ClientId, body: &[u8]) {
-        let Some(framing) = self.service.framing else {
-            let why = "it was not started to answer calls";
-            self.clients.tell(client, &Reply::Refused(why.to_owned()));
-            return;
-        };
-        if self.machine.is_promised_away()
-            || self.machine.stage() != Stage::Ready && !self.machine.will_be_ready()
-        {
-            self.clients.tell(client, &Reply::Gone);
-            return;
-        }
-        match framing.request(body) {
-            Err(why) => self.clients.tell(client, &Reply::Refused(why.to_string())),
-            Ok(request) => {
-                self.calls.add(client, request);
-                self.clients.set_role(client, Role::Calling);
-                self.count_users();
-            }
-        }
-    }
-
-    fn stop(
-        &mut self,
-        client: ClientId,
-        instance: Option<InstanceId>,
-        why: Why,
-        grace: Option<Duration>,
-        busy: Busy,
-    ) {
-        if instance.is_some_and(|instance| instance != self.instance) {
-            // It is about another one, which has gone.
-            self.clients.tell(client, &Reply::Gone);
-            return;
-        }
-        let leases = self.clients.count(|role| *role == Role::Leasing) as u64;
-        let calls = self.calls.count() as u64;
-        let in_use = leases + calls > 0;
-        if in_use && busy == Busy::Fail {
-            self.clients.tell(client, &Reply::InUse { leases, calls });
-            return;
-        }
-        self.service.settings.grace = grace.unwrap_or(self.service.settings.grace);
-        self.clients.set_role(client, Role::Stopping);
-        self.happen(match busy {
-            Busy::Kill => Event::Stop(why),
-            Busy::Wait | Busy::Fail => Event::StopWhenUnused(why),
-        });
-        self.tell_stopping();
-    }
-
-    /// Tells those who asked for a stop that it is under way, once it is.
-    fn tell_stopping(&mut self) {
-        if self.machine.stage() == Stage::Stopping {
-            self.clients.tell_those(|role| (*role == Role::Stopping).then_some(Reply::Stopping));
-        }
-    }
-
-    /// Forgets those who have gone, and what they had asked for.
-    fn part_with_gone(&mut self) {
-        let gone = self.clients.take_gone();
-        if gone.is_empty() {
-            return;
-        }
-        let mut withdrawn = false;
-        for client in &gone {
-            withdrawn |= client.role == Role::Stopping;
-            if client.role == Role::Calling && self.calls.forget(client.id) {
-                self.poison("whoever was owed its reply has gone".to_owned());
-            }
-        }
-        if withdrawn && self.clients.count(|role| *role == Role::Stopping) == 0 {
-            self.happen(Event::Withdrawn);
-        }
-        self.count_users();
-    }
-
-    fn count_users(&mut self) {
-        let leases = self.clients.count(|role| *role == Role::Leasing);
-        self.happen(Event::Users(leases + self.calls.count()));
-    }
-
     /// Goes on with the calls.
     fn call(&mut self) {
         let Some(framing) = self.service.framing.filter(|_| self.machine.stage() == Stage::Ready) else {
@@ -598,88 +520,6 @@ impl Supervisor {
         }
     }
 
-    /// Tells those who wait whether they can have the instance, where that is decided.
-    fn tell_waiting(&mut self) {
-        match self.machine.stage() {
-            // Those who come when it is promised to go wait for that.
-            Stage::Ready if self.machine.is_promised_away() => {}
-            Stage::Ready => {
-                let (report, expired) = (self.report(), self.is_expired());
-                let own = self.own();
-                let mut used = false;
-                self.clients.tell_those(|role| match role {
-                    Role::Ensuring(ensure) => {
-                        let reply = own.judge(ensure, &report, expired);
-                        used |= matches!(reply, Reply::Ready(_));
-                        Some(reply)
-                    }
-                    Role::Joining => {
-                        used = true;
-                        Some(Reply::Ready(report.clone()))
-                    }
-                    _ => None,
-                });
-                if used {
-                    self.happen(Event::Used);
-                }
-            }
-            Stage::Stopping if !self.machine.will_be_ready() => {
-                self.clients.tell_those(|role| {
-                    matches!(role, Role::Ensuring(_) | Role::Joining).then_some(Reply::Gone)
-                });
-            }
-            _ => {}
-        }
-    }
-
-    fn is_expired(&self) -> bool {
-        self.machine.is_expired(self.now(), &self.service.settings)
-    }
-
-    fn own(&self) -> Own {
-        Own { readiness: Service::readiness_digest(&self.service.readiness, self.service.port) }
-    }
-
-    fn judge(&self, ensure: &Ensure) -> Reply {
-        self.own().judge(ensure, &self.report(), self.is_expired())
-    }
-
-    fn report(&self) -> Report {
-        let now = self.now();
-        let named =
-            self.waiting.values.iter().find(|(name, _)| name == "addr").map(|(_, value)| value.clone());
-        let found = self.waiting.address.clone();
-        let of_readiness = || self.service.readiness.iter().find_map(Ready::address);
-        let of_port = self.port.map(|port| format!("127.0.0.1:{port}"));
-        let ready_port = self.service.readiness.iter().find_map(|ready| match ready {
-            Ready::Port { port, .. } | Ready::Http { port, .. } => Some(*port),
-            _ => None,
-        });
-        Report {
-            instance: self.instance,
-            stage: self.machine.stage(),
-            fingerprint: self.service.fingerprint,
-            pid: self.running.as_ref().filter(|running| !running.ended).map_or(0, |running| running.pid),
-            supervisor: process::id(),
-            started: self.started,
-            ready: self.ready,
-            unused: self.machine.unused(now),
-            address: self.address.clone().or(named).or(found).or_else(of_readiness).or(of_port),
-            port: self.port.or(ready_port),
-            values: self.waiting.values.clone(),
-            status: self.status.clone(),
-            assignments: self.service.assignments.clone(),
-            words: self.service.words.iter().map(|word| word.as_encoded_bytes().to_vec()).collect(),
-            directory: self.service.directory.clone(),
-            framing: self.service.framing,
-            leases: self.clients.count(|role| *role == Role::Leasing) as u64,
-            calls: self.calls.count() as u64,
-            restarts: self.machine.restarts(),
-            idle: self.service.settings.idle,
-            ttl: self.service.settings.ttl,
-        }
-    }
-
     fn verdict(&self) -> Verdict {
         let note = match self.machine.why() {
             Why::TimedOut if self.note.is_empty() => self.waiting.missing(),
@@ -745,16 +585,13 @@ impl Supervisor {
             }
         }
         self.write_record(0)?;
-        if let Some(line) = &self.service.settings.on_release {
-            let directory = self.service.directory.clone();
-            Release { instance: self.instance, line: line.clone(), directory }.keep(&self.slot)?;
-        }
+        self.keep_release()?;
         fault::point("singleton.spawning");
         let wants_notices = readiness.contains(&Ready::Notify);
         let port = self.port.map(|port| ("PORT".into(), port.to_string().into()));
         let told = release::told(&self.slot, self.instance, &self.service.name);
         let environment = with_variables(&self.service.environment, told.into_iter().chain(port));
-        let running = Running::start(&self.service, &self.slot, environment, wants_notices)?;
+        let running = Running::start(&self.service, &self.slot, environment, wants_notices, self.open_files)?;
         let pid = running.pid;
         self.running = Some(running);
         fault::point("singleton.spawned");
@@ -762,6 +599,13 @@ impl Supervisor {
         self.waiting = Waiting::new(&readiness, self.service.framing.is_some(), self.now());
         self.look();
         Ok(())
+    }
+
+    /// Keeps what is to be run when the instance has gone, for whoever is left to run it.
+    fn keep_release(&self) -> std::io::Result<()> {
+        let Some(line) = self.service.settings.on_release.clone() else { return Ok(()) };
+        let directory = self.service.directory.clone();
+        Release { instance: self.instance, line, directory }.keep(&self.slot)
     }
 
     /// Notes the instance in the lock's file, before it is there: should everything be killed, the next start looks for
@@ -788,28 +632,6 @@ impl Supervisor {
             }
             None => self.happen(Event::Released),
         }
-    }
-}
-
-/// What an instance is, as far as it is compared with what is wanted.
-struct Own {
-    readiness: crate::action::digest::Digest,
-}
-
-impl Own {
-    fn judge(&self, ensure: &Ensure, report: &Report, expired: bool) -> Reply {
-        let change = if ensure.fingerprint != report.fingerprint {
-            Change::Dependencies
-        } else if ensure.framing.is_some() && ensure.framing != report.framing {
-            Change::Framing
-        } else if ensure.readiness.is_some_and(|wanted| wanted != self.readiness) {
-            Change::Readiness
-        } else if expired {
-            Change::Expired
-        } else {
-            return Reply::Ready(report.clone());
-        };
-        Reply::Changed(report.clone(), change)
     }
 }
 

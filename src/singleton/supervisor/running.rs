@@ -12,7 +12,7 @@ use crate::singleton::slot::Slot;
 use crate::sys::directory::Directory;
 use crate::sys::pipe::{self, Pipe};
 use crate::sys::poll::{self, Watch};
-use crate::sys::process::{Launch, Stdio};
+use crate::sys::process::{Launch, OpenFiles, Stdio};
 use crate::sys::startup::Inherited;
 use crate::sys::{descriptor, socket};
 
@@ -50,6 +50,7 @@ impl Running {
         slot: &Slot,
         mut environment: Vec<(OsString, OsString)>,
         wants_notices: bool,
+        open_files: OpenFiles,
     ) -> io::Result<Self> {
         let mut notices = None;
         if wants_notices {
@@ -74,6 +75,7 @@ impl Running {
             stdio: [stdin, stdout, log.writer.as_raw_fd()].map(Stdio::Fd),
             die_with_parent: true,
             session: true,
+            open_files: Some(open_files),
             directory: Some(CString::new(service.directory.as_os_str().as_bytes())?),
             ..launch::prepare(&service.program, &service.words, borrowed(&environment), &[])?
         };

@@ -1,0 +1,262 @@
+//! What a supervisor answers: who gets the instance, who waits, and who is told that it goes.
+
+use std::time::Duration;
+
+use super::Supervisor;
+use super::clients::{ClientId, Role};
+use crate::action::digest::Digest;
+use crate::action::instance::InstanceId;
+use crate::singleton::machine::Event;
+use crate::singleton::message::{Busy, Change, Ensure, Reply, Request};
+use crate::singleton::readiness::Ready;
+use crate::singleton::report::{Report, Stage};
+use crate::singleton::service::Service;
+use crate::singleton::verdict::Why;
+use crate::sys::process;
+
+impl Supervisor {
+    pub(super) fn answer(&mut self) {
+        for (client, request) in self.clients.requests() {
+            self.asked = true;
+            match request {
+                None => self.clients.tell(client, &Reply::Unsupported),
+                Some(request) => self.answer_one(client, request),
+            }
+        }
+    }
+
+    fn answer_one(&mut self, client: ClientId, request: Request) {
+        match request {
+            Request::Status => {
+                let reply = Reply::Status(self.report());
+                self.clients.tell(client, &reply);
+            }
+            Request::Ensure(ensure) => {
+                if ensure.fingerprint == self.service.fingerprint {
+                    self.service.settings.adopt(&ensure.given);
+                    if ensure.given.on_release.is_some() && self.running.is_some() {
+                        let _ = self.keep_release();
+                    }
+                }
+                if ensure.nested {
+                    let reply = self.judge(&ensure);
+                    self.clients.tell(client, &reply);
+                    return;
+                }
+                self.clients.set_role(client, Role::Ensuring(ensure));
+                self.tell_waiting();
+            }
+            Request::Join => {
+                self.clients.set_role(client, Role::Joining);
+                self.tell_waiting();
+            }
+            Request::Lease => {
+                if self.machine.stage() == Stage::Ready && !self.machine.is_promised_away() {
+                    let reply = Reply::Ready(self.report());
+                    self.clients.tell(client, &reply);
+                    self.clients.set_role(client, Role::Leasing);
+                    self.count_users();
+                } else {
+                    self.clients.tell(client, &Reply::Gone);
+                }
+            }
+            Request::Stop { instance, why, grace, busy } => self.stop(client, instance, why, grace, busy),
+            Request::Restart => {
+                self.clients.set_role(client, Role::Joining);
+                self.happen(Event::Restart);
+            }
+            Request::AwaitEnd => match self.machine.stage() {
+                Stage::Resting => self.clients.tell(client, &Reply::Gone),
+                _ => self.clients.set_role(client, Role::AwaitingEnd),
+            },
+            Request::Call(body) => self.add_call(client, &body),
+        }
+    }
+
+    fn add_call(&mut self, client: ClientId, body: &[u8]) {
+        let Some(framing) = self.service.framing else {
+            let why = "it was not started to answer calls";
+            self.clients.tell(client, &Reply::Refused(why.to_owned()));
+            return;
+        };
+        if self.machine.is_promised_away()
+            || self.machine.stage() != Stage::Ready && !self.machine.will_be_ready()
+        {
+            self.clients.tell(client, &Reply::Gone);
+            return;
+        }
+        match framing.request(body) {
+            Err(why) => self.clients.tell(client, &Reply::Refused(why.to_string())),
+            Ok(request) => {
+                self.calls.add(client, request);
+                self.clients.set_role(client, Role::Calling);
+                self.count_users();
+            }
+        }
+    }
+
+    fn stop(
+        &mut self,
+        client: ClientId,
+        instance: Option<InstanceId>,
+        why: Why,
+        grace: Option<Duration>,
+        busy: Busy,
+    ) {
+        if instance.is_some_and(|instance| instance != self.instance) {
+            // It is about another one, which has gone.
+            self.clients.tell(client, &Reply::Gone);
+            return;
+        }
+        let leases = self.clients.count(|role| *role == Role::Leasing) as u64;
+        let calls = self.calls.count() as u64;
+        let in_use = leases + calls > 0;
+        if in_use && busy == Busy::Fail {
+            self.clients.tell(client, &Reply::InUse { leases, calls });
+            return;
+        }
+        self.service.settings.grace = grace.unwrap_or(self.service.settings.grace);
+        self.clients.set_role(client, Role::Stopping);
+        self.happen(match busy {
+            Busy::Kill => Event::Stop(why),
+            Busy::Wait | Busy::Fail => Event::StopWhenUnused(why),
+        });
+        self.tell_stopping();
+    }
+
+    /// Tells those who asked for a stop that it is under way, once it is.
+    pub(super) fn tell_stopping(&mut self) {
+        if self.machine.stage() == Stage::Stopping {
+            self.clients.tell_those(|role| (*role == Role::Stopping).then_some(Reply::Stopping));
+        }
+    }
+
+    /// Forgets those who have gone, and what they had asked for.
+    pub(super) fn part_with_gone(&mut self) {
+        let gone = self.clients.take_gone();
+        if gone.is_empty() {
+            return;
+        }
+        self.full = false;
+        let mut withdrawn = false;
+        for client in &gone {
+            withdrawn |= client.role == Role::Stopping;
+            if client.role == Role::Calling && self.calls.forget(client.id) {
+                self.poison("whoever was owed its reply has gone".to_owned());
+            }
+        }
+        if withdrawn && self.clients.count(|role| *role == Role::Stopping) == 0 {
+            self.happen(Event::Withdrawn);
+        }
+        self.count_users();
+    }
+
+    pub(super) fn count_users(&mut self) {
+        let leases = self.clients.count(|role| *role == Role::Leasing);
+        self.happen(Event::Users(leases + self.calls.count()));
+    }
+
+    /// Tells those who wait whether they can have the instance, where that is decided.
+    pub(super) fn tell_waiting(&mut self) {
+        match self.machine.stage() {
+            // Those who come when it is promised to go wait for that.
+            Stage::Ready if self.machine.is_promised_away() => {}
+            Stage::Ready => {
+                let (report, expired) = (self.report(), self.is_expired());
+                let own = self.own();
+                let mut used = false;
+                self.clients.tell_those(|role| match role {
+                    Role::Ensuring(ensure) => {
+                        let reply = own.judge(ensure, &report, expired);
+                        used |= matches!(reply, Reply::Ready(_));
+                        Some(reply)
+                    }
+                    Role::Joining => {
+                        used = true;
+                        Some(Reply::Ready(report.clone()))
+                    }
+                    _ => None,
+                });
+                if used {
+                    self.happen(Event::Used);
+                }
+            }
+            Stage::Stopping if !self.machine.will_be_ready() => {
+                self.clients.tell_those(|role| {
+                    matches!(role, Role::Ensuring(_) | Role::Joining).then_some(Reply::Gone)
+                });
+            }
+            _ => {}
+        }
+    }
+
+    fn is_expired(&self) -> bool {
+        self.machine.is_expired(self.now(), &self.service.settings)
+    }
+
+    fn own(&self) -> Own {
+        Own { readiness: Service::readiness_digest(&self.service.readiness, self.service.port) }
+    }
+
+    fn judge(&self, ensure: &Ensure) -> Reply {
+        self.own().judge(ensure, &self.report(), self.is_expired())
+    }
+
+    pub(super) fn report(&self) -> Report {
+        let now = self.now();
+        let named =
+            self.waiting.values.iter().find(|(name, _)| name == "addr").map(|(_, value)| value.clone());
+        let found = self.waiting.address.clone();
+        let of_readiness = || self.service.readiness.iter().find_map(Ready::address);
+        let of_port = self.port.map(|port| format!("127.0.0.1:{port}"));
+        let ready_port = self.service.readiness.iter().find_map(|ready| match ready {
+            Ready::Port { port, .. } | Ready::Http { port, .. } => Some(*port),
+            _ => None,
+        });
+        Report {
+            instance: self.instance,
+            stage: self.machine.stage(),
+            fingerprint: self.service.fingerprint,
+            pid: self.running.as_ref().filter(|running| !running.ended).map_or(0, |running| running.pid),
+            supervisor: process::id(),
+            started: self.started,
+            ready: self.ready,
+            unused: self.machine.unused(now),
+            address: self.address.clone().or(named).or(found).or_else(of_readiness).or(of_port),
+            port: self.port.or(ready_port),
+            values: self.waiting.values.clone(),
+            status: self.status.clone(),
+            assignments: self.service.assignments.clone(),
+            words: self.service.words.iter().map(|word| word.as_encoded_bytes().to_vec()).collect(),
+            directory: self.service.directory.clone(),
+            framing: self.service.framing,
+            leases: self.clients.count(|role| *role == Role::Leasing) as u64,
+            calls: self.calls.count() as u64,
+            restarts: self.machine.restarts(),
+            idle: self.service.settings.idle,
+            ttl: self.service.settings.ttl,
+        }
+    }
+}
+
+/// What an instance is, as far as it is compared with what is wanted.
+struct Own {
+    readiness: Digest,
+}
+
+impl Own {
+    fn judge(&self, ensure: &Ensure, report: &Report, expired: bool) -> Reply {
+        let change = if ensure.fingerprint != report.fingerprint {
+            Change::Dependencies
+        } else if ensure.framing.is_some() && ensure.framing != report.framing {
+            Change::Framing
+        } else if ensure.readiness.is_some_and(|wanted| wanted != self.readiness) {
+            Change::Readiness
+        } else if expired {
+            Change::Expired
+        } else {
+            return Reply::Ready(report.clone());
+        };
+        Reply::Changed(report.clone(), change)
+    }
+}
