@@ -235,9 +235,8 @@ impl Going<'_> {
                 if let Some(check) = self.check.take()
                     && let Err(why) = check(&report)
                 {
-                    (ask.tell)(Told::CheckFailed(&why));
                     let stop = stop(Some(&report), Why::CheckFailed, ask.busy);
-                    return self.stop(connection, &stop);
+                    return self.replace(connection, &stop, Told::CheckFailed(&why));
                 }
                 self.note_release(fresh);
                 Ok(Some(Got { report, fresh, connection }))
@@ -256,9 +255,8 @@ impl Going<'_> {
                     Ok(Some(Got { report, fresh: false, connection }))
                 }
                 OnChange::Replace => {
-                    (ask.tell)(Told::Replacing(change));
                     let stop = stop(Some(&report), Why::Replaced, ask.busy);
-                    self.stop(connection, &stop)
+                    self.replace(connection, &stop, Told::Replacing(change))
                 }
             },
             Heard::Reply(Reply::Refused(why)) => Err(Lacking::Refused(why)),
@@ -272,6 +270,22 @@ impl Going<'_> {
 
     fn late(&self) -> Lacking {
         Lacking::Late(self.ask.slot.record().map(|record| record.supervisor.pid))
+    }
+
+    /// Has what is there stopped, and says so: before, for that may take long, unless it may be refused.
+    fn replace(
+        &self,
+        connection: Connection,
+        request: &Request,
+        told: Told<'_>,
+    ) -> Result<Option<Got>, Lacking> {
+        if self.ask.busy == Busy::Fail {
+            let gone = self.stop(connection, request)?;
+            (self.ask.tell)(told);
+            return Ok(gone);
+        }
+        (self.ask.tell)(told);
+        self.stop(connection, request)
     }
 
     /// Has what is there stopped; then it is to be tried again.

@@ -60,8 +60,9 @@ fn begin(clock: &Clock) -> std::io::Result<()> {
     // Whoever connects is to hear from the supervisor, or that it has gone.
     drop((listener, first));
     keep(&service, supervisor, clock)?;
-    drop(lock);
-    Ok(())
+    // The kernel frees the lock when there is next to nothing left of this process either: whoever waited for it looks
+    // in vain for anything of the instance.
+    end::at_once(0)
 }
 
 /// Waits for the end of the supervisor, and cleans up behind it.

@@ -24,6 +24,9 @@ const HTTP: Duration = Duration::from_secs(5);
 /// Up to this length in bytes a status line is looked at.
 const STATUS_LINE: usize = 8 << 10;
 
+/// What is said of a log that was waited for in vain, up to the pattern.
+pub const NO_LINE: &str = "no line of the log matches";
+
 /// What a look found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Probed {
@@ -87,7 +90,7 @@ impl Probed {
             (_, Ready::File(path)) => {
                 format!("`{}` is not there, or older than the service", path.display())
             }
-            (_, Ready::Log(regex)) => format!("no line of the log matches `{regex}`"),
+            (_, Ready::Log(regex)) => format!("{NO_LINE} `{regex}`"),
             (_, Ready::Command(command)) => format!("`{}` does not succeed", command.display()),
             (_, Ready::Notify) => "the service did not send READY=1 to NOTIFY_SOCKET".to_owned(),
         }

@@ -9,6 +9,7 @@ use crate::error::{Error, Kind, system_text};
 use crate::singleton::ask::{Lacking, Told};
 use crate::singleton::dependencies::Changed;
 use crate::singleton::message::Change;
+use crate::singleton::probe;
 use crate::singleton::verdict::{Verdict, Why};
 use crate::store::location::Trouble;
 use crate::sys::process::{Ended, is_not_found, is_scarcity, is_too_long};
@@ -205,7 +206,7 @@ fn failed(name: &str, verdict: &Verdict, first_word: &str, timeout: Duration) ->
                 format_args!("singleton `{name}` was not ready within {}{note}", Shown(timeout)),
             );
             let error = error.details(tail);
-            if verdict.note.contains("--ready-log") {
+            if verdict.note.starts_with(probe::NO_LINE) {
                 error.hint("a program that writes to no terminal may keep its lines back: `python3 -u`, `stdbuf -oL`")
             } else {
                 error.hint("`--timeout 5m` gives it longer")

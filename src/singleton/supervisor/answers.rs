@@ -17,12 +17,27 @@ use crate::sys::process;
 impl Supervisor {
     pub(super) fn answer(&mut self) {
         for (client, request) in self.clients.requests() {
-            self.asked = true;
             match request {
+                request if self.tell_if_failed(client, request.as_ref()) => {}
                 None => self.clients.tell(client, &Reply::Unsupported),
                 Some(request) => self.answer_one(client, request),
             }
         }
+    }
+
+    /// Tells somebody that it failed who had come before it did, and asks for the same; returns whether that is so.
+    pub(super) fn tell_if_failed(&mut self, client: ClientId, request: Option<&Request>) -> bool {
+        let is_asked_for = match request {
+            Some(Request::Ensure(ensure)) => ensure.fingerprint == self.service.fingerprint,
+            Some(Request::Join) => true,
+            _ => false,
+        };
+        let shares = is_asked_for && self.failed.is_some_and(|newest| client <= newest);
+        if shares {
+            let verdict = self.verdict();
+            self.clients.tell(client, &Reply::Failed(verdict));
+        }
+        shares
     }
 
     fn answer_one(&mut self, client: ClientId, request: Request) {
@@ -181,11 +196,7 @@ impl Supervisor {
                     self.happen(Event::Used);
                 }
             }
-            Stage::Stopping if !self.machine.will_be_ready() => {
-                self.clients.tell_those(|role| {
-                    matches!(role, Role::Ensuring(_) | Role::Joining).then_some(Reply::Gone)
-                });
-            }
+            // Those who come while it goes wait for that too: told at once, they would ask again at once.
             _ => {}
         }
     }

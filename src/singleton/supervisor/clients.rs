@@ -40,6 +40,8 @@ pub(super) struct Client {
     leaving: Vec<u8>,
     /// How much of `leaving` was sent.
     sent: usize,
+    /// Whether it has asked anything yet.
+    heard: bool,
     /// It says no more: it has gone, or sent what makes no sense.
     gone: bool,
 }
@@ -66,8 +68,19 @@ impl Clients {
             arrived: Vec::new(),
             leaving: Vec::new(),
             sent: 0,
+            heard: false,
             gone: false,
         });
+    }
+
+    /// Returns the last that was let in; of two, the one with the higher number came later.
+    pub(super) fn newest(&self) -> ClientId {
+        self.next
+    }
+
+    /// Returns whether one of those up to this one is still to ask.
+    pub(super) fn are_silent(&self, newest: ClientId) -> bool {
+        self.list.iter().any(|client| client.id <= newest && !client.heard && !client.gone)
     }
 
     /// Adds what is to be waited for, of each client in order.
@@ -98,7 +111,10 @@ impl Clients {
                 .and_then(|frame| frame.as_deref().map(Request::decode).transpose())
             {
                 Ok(None) => {}
-                Ok(Some(request)) => asked.push((client.id, request)),
+                Ok(Some(request)) => {
+                    client.heard = true;
+                    asked.push((client.id, request));
+                }
                 Err(_) => client.gone = true,
             }
         }

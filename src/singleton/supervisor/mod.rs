@@ -12,14 +12,14 @@ mod running;
 mod waiting;
 
 use std::fs::File;
-use std::io::{Seek, SeekFrom, Write};
+use std::io::{ErrorKind, Seek, SeekFrom, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::{Duration, Instant};
 
 use super::log::{self, Log};
 use super::machine::{Effect, Event, Machine};
-use super::message::{Reply, Request};
+use super::message::Reply;
 use super::notify::{self, Notice};
 use super::probe;
 use super::readiness::{Host, Ready};
@@ -42,7 +42,7 @@ use crate::sys::socket;
 use crate::sys::startup::Inherited;
 use crate::sys::watch::Changes;
 use calls::{Calls, Heard};
-use clients::{Clients, Role};
+use clients::{ClientId, Clients, Role};
 use running::Running;
 use waiting::Waiting;
 
@@ -94,7 +94,7 @@ pub(super) fn supervise(
         note: String::new(),
         open_files,
         full: false,
-        asked: false,
+        failed: None,
         left: false,
         service,
         slot,
@@ -142,8 +142,8 @@ struct Supervisor {
     open_files: OpenFiles,
     /// Whether there are no descriptors left for those who connect.
     full: bool,
-    /// Whether anybody has asked for it.
-    asked: bool,
+    /// The last who had come when it failed to start: they share that failure, and who comes later does not.
+    failed: Option<ClientId>,
     /// Whether there is nothing left to do.
     left: bool,
 }
@@ -188,8 +188,8 @@ impl Supervisor {
             self.call();
             self.happen(Event::Time);
         }
-        if !self.machine.was_ready() {
-            self.tell_of_failure();
+        if let Some(newest) = self.failed {
+            self.tell_of_failure(newest);
         }
         self.clients.flush();
     }
@@ -201,41 +201,32 @@ impl Supervisor {
                 Ok((stream, _)) => self.clients.admit(stream),
                 Err(error) => {
                     // The others wait in the queue until somebody has gone.
-                    self.full = process::is_scarcity(&error);
+                    self.full = error.kind() != ErrorKind::WouldBlock && process::is_scarcity(&error);
                     return;
                 }
             }
         }
     }
 
-    /// Tells those of the failure whose question is on its way: whoever started it, which may have been quicker to fail
-    /// than to be asked for, and those who are waiting to be let in. They need not try the same again.
-    fn tell_of_failure(&mut self) {
-        /// How long the first question may take.
-        const FIRST: Duration = Duration::from_secs(1);
-        /// How long the next one may take.
-        const NEXT: Duration = Duration::from_millis(20);
-        let failed = Reply::Failed(self.verdict());
-        let until = self.now() + FIRST;
-        while self.now() < until {
-            let mut watches = vec![Watch::new(self.listener.as_raw_fd(), poll::READ)];
+    /// Tells those of the failure whose question is on its way, whoever started it among them: it may have been quicker
+    /// to fail than to be asked for.
+    fn tell_of_failure(&mut self, newest: ClientId) {
+        /// How long a question may take.
+        const LIMIT: Duration = Duration::from_secs(1);
+        let until = self.now() + LIMIT;
+        while self.clients.are_silent(newest) && self.now() < until {
+            let mut watches = Vec::new();
             self.clients.watch(&mut watches);
-            let limit = if self.asked { NEXT } else { until.saturating_sub(self.now()) };
-            if poll::wait(&mut watches, Some(limit)).unwrap_or(0) == 0 {
+            if poll::wait(&mut watches, Some(until.saturating_sub(self.now()))).unwrap_or(0) == 0 {
                 return;
             }
-            self.clients.exchange(&watches[1..]);
-            self.let_in();
+            self.clients.exchange(&watches);
             for (client, request) in self.clients.requests() {
-                let answer = match request {
-                    Some(Request::Ensure(_) | Request::Join) => &failed,
-                    _ => &Reply::Gone,
-                };
-                self.clients.tell(client, answer);
-                self.asked = true;
+                if !self.tell_if_failed(client, request.as_ref()) {
+                    self.clients.tell(client, &Reply::Gone);
+                }
             }
-            // Somebody who has gone has nothing to ask.
-            self.asked |= !self.clients.take_gone().is_empty();
+            self.clients.take_gone();
         }
     }
 
@@ -438,6 +429,8 @@ impl Supervisor {
             Effect::Start => self.start(),
             Effect::TellReady => self.tell_waiting(),
             Effect::TellFailed => {
+                self.let_in();
+                self.failed = Some(self.clients.newest());
                 let verdict = self.verdict();
                 self.clients.tell_those(|role| {
                     matches!(role, Role::Ensuring(_) | Role::Joining).then(|| Reply::Failed(verdict.clone()))
@@ -562,6 +555,7 @@ impl Supervisor {
         self.instance = InstanceId::new()?;
         self.started = self.clock.now();
         (self.ready, self.address, self.errno, self.release_failed) = (None, None, None, None);
+        self.failed = None;
         self.status.clear();
         self.note.clear();
         self.log.rotate_for_new_instance();

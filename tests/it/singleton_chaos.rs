@@ -1,0 +1,1 @@
+//! Singletons and random kills.
