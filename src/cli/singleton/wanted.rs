@@ -142,7 +142,7 @@ pub(super) fn wanted(
     wanted.kept = Kept::read(wanted.meant.slot.directory());
     let dependencies = wanted.depends(&around.environment.get("PATH").map(OsStr::to_owned))?;
     let slot = &wanted.meant.slot;
-    let readiness = readiness(args)?;
+    let readiness = readiness(args, &wanted.directory)?;
     let port = args.port.as_deref().map(parse_port).transpose()?;
     let framing = typed_framing.or(framing);
     let outer = around.environment.get(STACK);
@@ -365,7 +365,8 @@ fn parse_signal(text: &str) -> Result<i32, Error> {
     })
 }
 
-fn readiness(args: &AskArgs) -> Result<Vec<Ready>, Error> {
+/// Reads what readiness means. Paths are those of the caller's directory, wherever they are looked at.
+fn readiness(args: &AskArgs, directory: &Path) -> Result<Vec<Ready>, Error> {
     let mut all = Vec::new();
     for text in &args.ready_port {
         let bad = |bad: BadReadiness| refused("--ready-port", text, &bad).hint(bad.hint());
@@ -375,12 +376,13 @@ fn readiness(args: &AskArgs) -> Result<Vec<Ready>, Error> {
         let bad = |bad: BadReadiness| refused("--ready-http", text, &bad).hint(bad.hint());
         all.push(Ready::http(text, args.ready_status.as_deref()).map_err(bad)?);
     }
-    all.extend(args.ready_unix.iter().map(|path| Ready::Unix(PathBuf::from(path))));
+    let path = |path: &OsString| absolute(Path::new(path), directory);
+    all.extend(args.ready_unix.iter().map(|at| Ready::Unix(path(at))));
     for text in &args.ready_log {
         let bad = |bad: BadReadiness| refused("--ready-log", text, &bad).hint(bad.hint());
         all.push(Ready::log(text).map_err(bad)?);
     }
-    all.extend(args.ready_file.iter().map(|path| Ready::File(PathBuf::from(path))));
+    all.extend(args.ready_file.iter().map(|at| Ready::File(path(at))));
     all.extend(args.ready_cmd.iter().map(|line| Ready::Command(line.clone())));
     if args.ready_notify {
         all.push(Ready::Notify);

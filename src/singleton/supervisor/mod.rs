@@ -357,9 +357,11 @@ impl Supervisor {
             .and_then(|running| running.notices.as_ref())
             .and_then(|(socket, _)| socket.receive(&mut buffer))
         {
-            // Whoever is none of the instance's processes says nothing about it.
-            if !tree::descendants(&tree::processes(), process::id()).iter().any(|process| process.pid == pid)
-            {
+            // Whoever is none of the instance's processes says nothing about it. Of one that has ended since, as a
+            // script's `systemd-notify` soon has, that cannot be found out; only this user reaches the socket.
+            let all = tree::processes();
+            let is_one = |all: &[tree::Process]| all.iter().any(|process| process.pid == pid);
+            if is_one(&all) && !is_one(&tree::descendants(&all, process::id())) {
                 continue;
             }
             for notice in notify::parse(&buffer[..length]) {
