@@ -46,6 +46,7 @@ mod show;
 mod signals;
 mod singleton;
 mod singleton_call;
+mod singleton_callers;
 mod singleton_chaos;
 mod singleton_crash;
 mod singleton_help;
