@@ -90,6 +90,9 @@ The command's own. A command that dies of a signal takes memo with it, by that s
   126  the command was found but cannot be executed
   127  the command was not found
 
+memo singleton also ends with 124, when a process was not ready or did not reply in
+time, with 75, when none was to be started or replaced, and as one does that ends first.
+
 Only exit status 0 is kept; --cache-exit 0,1 keeps 1 too. A death by signal never is.
 Subcommands end with 0, with 1 when there is nothing such (doctor: when something is
 wrong), with 2 when they were used wrongly. Trouble with the store changes no status.

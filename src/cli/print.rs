@@ -13,7 +13,7 @@ pub fn print(text: &str) -> Result<(), Error> {
     passed_on(text).map(|_| ())
 }
 
-/// Writes bytes to stdout, as [`print`] does text.
+/// Writes bytes to stdout, as [`print()`] does text.
 ///
 /// # Errors
 /// As there.

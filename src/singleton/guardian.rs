@@ -26,7 +26,7 @@ use crate::sys::signal::{self, Signals};
 use crate::sys::startup::Inherited;
 use crate::sys::{descriptor, end, memory};
 
-/// Becomes a guardian, of a supervisor that keeps what descriptor [`start::SERVICE`] says. Returns the exit code.
+/// Becomes a guardian, of a supervisor that keeps what descriptor `start::SERVICE` says. Returns the exit code.
 pub fn guard(clock: &Clock) -> u8 {
     match begin(clock) {
         Ok(()) => 0,

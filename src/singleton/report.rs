@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::framing::Framing;
+use super::message::{Change, Ensure};
 use super::verdict::read_instance;
 use crate::action::digest::Digest;
 use crate::action::identity::Timestamp;
@@ -85,6 +86,8 @@ pub struct Report {
     pub idle: Option<Duration>,
     /// What ends it when it is so old.
     pub ttl: Option<Duration>,
+    /// What readiness means, in one digest.
+    pub readiness: Digest,
 }
 
 impl Report {
@@ -109,7 +112,7 @@ impl Report {
         }
         w.path(&self.directory).byte(self.framing.map_or(0, Framing::number));
         w.number(self.leases).number(self.calls).number(self.restarts);
-        w.optional_duration(self.idle).optional_duration(self.ttl);
+        w.optional_duration(self.idle).optional_duration(self.ttl).digest(&self.readiness);
     }
 
     /// Reads a report.
@@ -139,7 +142,21 @@ impl Report {
             restarts: r.number()?,
             idle: r.optional_duration()?,
             ttl: r.optional_duration()?,
+            readiness: r.digest()?,
         })
+    }
+
+    /// Returns in what it is not what is wanted; `None` when it is that.
+    pub fn change(&self, wanted: &Ensure, expired: bool) -> Option<Change> {
+        if wanted.fingerprint != self.fingerprint {
+            Some(Change::Dependencies)
+        } else if wanted.framing.is_some() && wanted.framing != self.framing {
+            Some(Change::Framing)
+        } else if wanted.readiness.is_some_and(|readiness| readiness != self.readiness) {
+            Some(Change::Readiness)
+        } else {
+            expired.then_some(Change::Expired)
+        }
     }
 
     /// Returns what is printed of it: its address, else its instance.
@@ -180,6 +197,7 @@ pub(super) mod tests {
             restarts: 3,
             idle: Some(Duration::from_secs(4)),
             ttl: None,
+            readiness: Digest::of(b"r"),
         }
     }
 

@@ -85,6 +85,11 @@ impl Caller {
         kill_process(self.pid, signal).unwrap();
     }
 
+    /// Returns its number.
+    pub fn number(&self) -> i32 {
+        self.pid.as_raw_nonzero().get()
+    }
+
     /// Waits for its end.
     #[track_caller]
     pub fn end(mut self) -> Ended {

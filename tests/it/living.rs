@@ -126,6 +126,25 @@ impl Singletons {
             .collect()
     }
 
+    /// Returns how many puppets there are.
+    pub fn puppets(&self) -> usize {
+        self.all_called("puppet").len()
+    }
+
+    /// Returns the only process that is called so; guardians are `memo-guardian`, supervisors `memo-singleton`.
+    #[track_caller]
+    pub fn called(&self, name: &str) -> Process {
+        let mut found = self.all_called(name);
+        assert_eq!(found.len(), 1, "{name}: {:?}", self.processes());
+        found.remove(0)
+    }
+
+    /// Returns the processes that are called so.
+    pub fn all_called(&self, name: &str) -> Vec<Process> {
+        let processes = self.processes().into_iter().filter_map(|(pid, _)| Process::of(pid));
+        processes.filter(|process| process.command() == name).collect()
+    }
+
     /// Makes sure that none of its processes is there now.
     #[track_caller]
     pub fn none_left(&self) {
@@ -222,6 +241,25 @@ impl Process {
         self.ends_within(Duration::ZERO)
     }
 
+    /// Returns its name.
+    pub fn command(&self) -> String {
+        fs::read_to_string(format!("/proc/{}/comm", self.pid)).unwrap_or_default().trim_end().to_owned()
+    }
+
+    /// Returns which signals it blocks and which it ignores, in bits from signal 1.
+    pub fn signals(&self) -> [u64; 2] {
+        // 32 and 33 are glibc's own: what std starts ignores 32, and no program can change that by way of glibc.
+        let own = 0b11 << 31;
+        ["SigBlk", "SigIgn"].map(|name| u64::from_str_radix(&field(self.pid, name), 16).unwrap() & !own)
+    }
+
+    /// Returns how many sockets it has open.
+    pub fn sockets(&self) -> usize {
+        let open = fs::read_dir(format!("/proc/{}/fd", self.pid)).into_iter().flatten().flatten();
+        let open = open.filter_map(|fd| fs::read_link(fd.path()).ok());
+        open.filter(|path| path.as_os_str().as_encoded_bytes().starts_with(b"socket:")).count()
+    }
+
     fn ends_within(&self, time: Duration) -> bool {
         let time = Timespec::try_from(time).unwrap();
         loop {
@@ -255,8 +293,24 @@ impl Status {
 /// Returns the parent of a process.
 #[track_caller]
 pub fn parent(pid: i32) -> i32 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    status.lines().find_map(|line| line.strip_prefix("PPid:")).unwrap().trim().parse().unwrap()
+    field(pid, "PPid").parse().unwrap()
+}
+
+/// Returns whether a process waits for something: it has done all that was to be done before.
+pub fn asleep(pid: i32) -> bool {
+    field(pid, "State").starts_with('S')
+}
+
+/// Returns how often a process has begun to wait, or was made to.
+pub fn switches(pid: i32) -> String {
+    ["voluntary_ctxt_switches", "nonvoluntary_ctxt_switches"].map(|name| field(pid, name)).join(" ")
+}
+
+/// Returns a field of `/proc/PID/status` (proc(5)); empty if there is no such process.
+fn field(pid: i32, name: &str) -> String {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let value = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    value.unwrap_or_default().trim().to_owned()
 }
 
 fn contains(bytes: &[u8], part: &[u8]) -> bool {

@@ -1,4 +1,4 @@
-//! What `memo singleton` says of itself, and of what was typed wrongly. No process is started here.
+//! What `memo singleton` says of itself, of what was typed wrongly, and of what it would do.
 
 use crate::sandbox::Sandbox;
 
@@ -79,4 +79,22 @@ fn options_of_the_other_verb_are_said_to_be_that() {
     check("memo singleton -o out -- true", 125, "`-o` belongs to `memo run`");
     check("memo singleton stop a b", 2, "`memo singleton stop NAME [OPTIONS]`");
     check("memo singleton a b", 125, "`b`: a command stands behind `--`");
+}
+
+#[test]
+fn why_says_what_asking_would_do() {
+    let sandbox = Sandbox::new();
+    let why = |options: &str| {
+        let ran = sandbox.run(format!("memo singleton why x {options} -- cat"));
+        (ran.code, ran.stdout)
+    };
+    let said = |what: &str| format!("singleton `x` would be {what}\n");
+    assert_eq!(why(""), (1, said("started") + "  not-running\n"));
+    sandbox.ok("memo singleton x --framing line -- cat");
+    assert_eq!(why(""), (0, said("used")));
+    assert_eq!(why("--framing line"), (0, said("used")));
+    assert_eq!(why("--framing json"), (1, said("replaced") + "  framing\n"));
+    assert_eq!(why("--ready-cmd true"), (1, said("replaced") + "  readiness\n"));
+    assert_eq!(why("--ttl 0"), (1, said("replaced") + "  expired\n"));
+    assert_eq!(why("-k a"), (1, said("replaced") + "  key-text\n"));
 }

@@ -9,7 +9,6 @@ use crate::error::Error;
 use crate::singleton::ask;
 use crate::singleton::scope::Scope;
 use crate::singleton::slot::Slot;
-use crate::sys::process;
 use crate::ui::{Talk, Ui};
 
 /// Where names are good that are looked for.
@@ -32,12 +31,6 @@ const ANSWER: Duration = Duration::from_millis(100);
 /// # Errors
 /// When somebody else could change where they are kept, or the working directory cannot be found out.
 pub fn names(wanted: Where, prefix: &str, config: &Config, around: &Surroundings) -> Result<String, Error> {
-    // Nobody makes a directory by pressing a key.
-    let places =
-        [config.singletons(&around.environment), Config::shared_directory(process::user()).join("singleton")];
-    if !places.iter().any(|place| place.is_dir()) {
-        return Ok(String::new());
-    }
     let root = place::root(config, around, &Ui::new(Talk::Quiet))?;
     let mut scopes = Vec::new();
     if wanted != Where::Everywhere {

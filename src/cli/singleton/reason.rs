@@ -2,13 +2,14 @@
 
 use super::args::ReasonArgs;
 use super::asking::{Asking, changes};
-use super::words::changed;
+use super::words::{all_changed, changed};
 use super::{place, target};
 use crate::cli::json::Object;
 use crate::cli::print;
 use crate::cli::surroundings::Surroundings;
 use crate::config::Config;
 use crate::error::{Error, Kind};
+use crate::singleton::message::Change;
 use crate::singleton::report::Stage;
 use crate::ui::Ui;
 
@@ -34,17 +35,23 @@ pub(super) fn why(args: &ReasonArgs, config: &Config, around: &Surroundings, ui:
             .hint(format_args!("`memo singleton why {name} -- COMMAND [ARG]...`")));
     };
     let report = target::report(slot)?.filter(|report| report.stage != Stage::Stopping);
-    let (said, reasons) = match &report {
+    let change = report.as_ref().map(|report| {
+        let age = around.clock.now().since(report.started).unwrap_or_default();
+        let ttl = ensure.given.ttl.unwrap_or(report.ttl);
+        report.change(ensure, ttl.is_some_and(|ttl| age >= ttl))
+    });
+    let (said, reasons) = match change {
         None => ("started", vec!["not-running".to_owned()]),
-        Some(report) if report.fingerprint == ensure.fingerprint => ("used", Vec::new()),
-        Some(_) => {
+        Some(None) => ("used", Vec::new()),
+        Some(Some(Change::Dependencies)) => {
             let found = changes(&wanted, around.environment.get("PATH"));
             let mut reasons: Vec<String> = found.iter().map(changed).collect();
             if reasons.is_empty() {
-                reasons.push("something that it depends on".to_owned());
+                reasons.push(all_changed(Change::Dependencies, &[]));
             }
             ("replaced", reasons)
         }
+        Some(Some(change)) => ("replaced", vec![all_changed(change, &[])]),
     };
     let text = if args.json {
         Object::new()

@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use super::Supervisor;
 use super::clients::{ClientId, Role};
-use crate::action::digest::Digest;
 use crate::action::instance::InstanceId;
 use crate::singleton::machine::Event;
-use crate::singleton::message::{Busy, Change, Ensure, Reply, Request};
+use crate::singleton::message::{Busy, Ensure, Reply, Request};
 use crate::singleton::readiness::Ready;
 use crate::singleton::report::{Report, Stage};
 use crate::singleton::service::Service;
@@ -178,11 +177,10 @@ impl Supervisor {
             Stage::Ready if self.machine.is_promised_away() => {}
             Stage::Ready => {
                 let (report, expired) = (self.report(), self.is_expired());
-                let own = self.own();
                 let mut used = false;
                 self.clients.tell_those(|role| match role {
                     Role::Ensuring(ensure) => {
-                        let reply = own.judge(ensure, &report, expired);
+                        let reply = judge(ensure, &report, expired);
                         used |= matches!(reply, Reply::Ready(_));
                         Some(reply)
                     }
@@ -205,12 +203,8 @@ impl Supervisor {
         self.machine.is_expired(self.now(), &self.service.settings)
     }
 
-    fn own(&self) -> Own {
-        Own { readiness: Service::readiness_digest(&self.service.readiness, self.service.port) }
-    }
-
     fn judge(&self, ensure: &Ensure) -> Reply {
-        self.own().judge(ensure, &self.report(), self.is_expired())
+        judge(ensure, &self.report(), self.is_expired())
     }
 
     pub(super) fn report(&self) -> Report {
@@ -246,28 +240,15 @@ impl Supervisor {
             restarts: self.machine.restarts(),
             idle: self.service.settings.idle,
             ttl: self.service.settings.ttl,
+            readiness: Service::readiness_digest(&self.service.readiness, self.service.port),
         }
     }
 }
 
-/// What an instance is, as far as it is compared with what is wanted.
-struct Own {
-    readiness: Digest,
-}
-
-impl Own {
-    fn judge(&self, ensure: &Ensure, report: &Report, expired: bool) -> Reply {
-        let change = if ensure.fingerprint != report.fingerprint {
-            Change::Dependencies
-        } else if ensure.framing.is_some() && ensure.framing != report.framing {
-            Change::Framing
-        } else if ensure.readiness.is_some_and(|wanted| wanted != self.readiness) {
-            Change::Readiness
-        } else if expired {
-            Change::Expired
-        } else {
-            return Reply::Ready(report.clone());
-        };
-        Reply::Changed(report.clone(), change)
+/// Returns what somebody who wants this is told of an instance.
+fn judge(wanted: &Ensure, report: &Report, expired: bool) -> Reply {
+    match report.change(wanted, expired) {
+        None => Reply::Ready(report.clone()),
+        Some(change) => Reply::Changed(report.clone(), change),
     }
 }

@@ -608,7 +608,7 @@ impl Supervisor {
     /// processes that belong to it.
     fn write_record(&mut self, pid: i32) -> std::io::Result<()> {
         let bytes = Record { instance: self.instance, supervisor: Holder::me(), pid }.encode();
-        self.lock.set_len(0)?;
+        // In one call, and over the one before, of which nothing counts that is behind it: there is no moment without.
         self.lock.seek(SeekFrom::Start(0))?;
         self.lock.write_all(&bytes)
     }
