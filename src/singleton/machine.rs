@@ -198,9 +198,11 @@ impl Machine {
         if self.users > 0 { Duration::ZERO } else { now.saturating_sub(self.used) }
     }
 
-    /// Returns whether it is as old as it may become.
+    /// Returns whether it is as old as it may become. Its age counts from when it was ready: one that took longer than
+    /// that to start would otherwise never be handed to anybody.
     pub fn is_expired(&self, now: Duration, settings: &Settings) -> bool {
-        settings.ttl.zip(self.ready).is_some_and(|(ttl, ready)| now.saturating_sub(ready) >= ttl)
+        let age = self.ready.map(|ready| now.saturating_sub(ready));
+        age.zip(settings.ttl).is_some_and(|(age, ttl)| age >= ttl)
     }
 
     /// Returns how often it was started again after a failure.
@@ -225,7 +227,7 @@ impl Machine {
             Phase::Ready if self.users > 0 => None,
             Phase::Ready => {
                 let idle = settings.idle.map(|idle| self.used + idle);
-                let ttl = settings.ttl.zip(self.ready).map(|(ttl, ready)| ready + ttl);
+                let ttl = self.ready.zip(settings.ttl).map(|(ready, ttl)| ready + ttl);
                 idle.into_iter().chain(ttl).min()
             }
             Phase::Stopping { kill_at, .. } => Some(kill_at),
@@ -564,6 +566,12 @@ mod tests {
         life.at(0, Event::Ready);
         assert_eq!(life.at(50, Event::Time), [TellGone, Terminate]);
         assert_eq!(life.machine.why(), Why::Idle);
+        let mut life = Life::new();
+        life.settings.ttl = Some(Duration::from_millis(10));
+        assert_eq!(life.at(200, Event::Ready), [TellReady]);
+        assert!(!life.machine.is_expired(Duration::from_millis(209), &life.settings));
+        assert_eq!(life.next(), Some(210));
+        assert_eq!(life.at(210, Event::Time), [TellGone, Terminate]);
     }
 
     #[test]

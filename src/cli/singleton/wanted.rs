@@ -325,7 +325,11 @@ fn parse_limit(option: &str, text: &Option<String>) -> Result<Option<Option<Dura
     match text.as_deref() {
         None => Ok(None),
         Some("none") => Ok(Some(None)),
-        Some(text) => parse_duration(option, text).map(|limit| Some(Some(limit))),
+        Some(text) => match parse_duration(option, text)? {
+            Duration::ZERO => Err(refused(option, text, "it would be over before anybody could use it")
+                .hint(format_args!("`{option} none` sets no limit"))),
+            limit => Ok(Some(Some(limit))),
+        },
     }
 }
 
