@@ -119,7 +119,6 @@ pub struct Machine {
     why: Option<Why>,
     /// How its process ended, once it has.
     ended: Option<Ended>,
-    started: Duration,
     ready: Option<Duration>,
     used: Duration,
     users: usize,
@@ -141,7 +140,6 @@ impl Machine {
             phase: Phase::Starting { deadline: now + settings.timeout },
             why: None,
             ended: None,
-            started: now,
             ready: None,
             used: now,
             users: 0,
@@ -202,7 +200,7 @@ impl Machine {
 
     /// Returns whether it is as old as it may become.
     pub fn is_expired(&self, now: Duration, settings: &Settings) -> bool {
-        settings.ttl.is_some_and(|ttl| now.saturating_sub(self.started) >= ttl)
+        settings.ttl.zip(self.ready).is_some_and(|(ttl, ready)| now.saturating_sub(ready) >= ttl)
     }
 
     /// Returns how often it was started again after a failure.
@@ -227,7 +225,7 @@ impl Machine {
             Phase::Ready if self.users > 0 => None,
             Phase::Ready => {
                 let idle = settings.idle.map(|idle| self.used + idle);
-                let ttl = settings.ttl.map(|ttl| self.started + ttl);
+                let ttl = settings.ttl.zip(self.ready).map(|(ttl, ready)| ready + ttl);
                 idle.into_iter().chain(ttl).min()
             }
             Phase::Stopping { kill_at, .. } => Some(kill_at),
@@ -305,12 +303,18 @@ impl Machine {
     fn stop(&mut self, why: Why, now: Duration, settings: &Settings) -> Vec<Effect> {
         match self.phase {
             Phase::Starting { .. } | Phase::Ready => {
-                let tell = if self.ready.is_some() { Effect::TellGone } else { Effect::TellFailed };
+                // Of two who each want another one than was there, none failed.
+                let is_gone = self.ready.is_some() || why == Why::Restarted;
+                let tell = if is_gone { Effect::TellGone } else { Effect::TellFailed };
                 self.why = Some(why);
                 self.again = None;
                 vec![tell, self.stopping(now, settings)]
             }
             Phase::Stopping { .. } | Phase::Releasing { .. } => {
+                if let Phase::Stopping { kill_at, give_up: None } = &mut self.phase {
+                    // Whoever is in a hurry need not wait for somebody else's patience.
+                    *kill_at = (*kill_at).min(now + settings.grace);
+                }
                 // It goes already, and does not come back.
                 if self.again.take().is_some() { vec![Effect::TellGone] } else { Vec::new() }
             }
@@ -330,6 +334,8 @@ impl Machine {
                 self.again = Some(Duration::ZERO);
                 vec![self.stopping(now, settings)]
             }
+            // Nobody would find it.
+            Phase::Stopping { .. } | Phase::Releasing { .. } if self.why == Some(Why::Removed) => Vec::new(),
             Phase::Stopping { .. } | Phase::Releasing { .. } => {
                 self.again = Some(Duration::ZERO);
                 Vec::new()

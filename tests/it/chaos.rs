@@ -57,8 +57,9 @@ done
 exit 0
 "#;
 
+/// Returns how long a run takes.
 #[expect(clippy::disallowed_methods, reason = "how long the test runs is the caller's choice")]
-fn seconds() -> u64 {
+pub fn seconds() -> u64 {
     std::env::var("MEMO_CHAOS_SECONDS").ok().and_then(|seconds| seconds.parse().ok()).unwrap_or(60)
 }
 

@@ -128,8 +128,21 @@ impl Singletons {
 
     /// Returns how many puppets there are.
     pub fn puppets(&self) -> usize {
-        let puppet = |words: &str| words.split(' ').next().is_some_and(|first| first.ends_with("puppet"));
-        self.processes().iter().filter(|(_, words)| puppet(words)).count()
+        self.all_called("puppet").len()
+    }
+
+    /// Returns the only process that is called so; guardians are `memo-guardian`, supervisors `memo-singleton`.
+    #[track_caller]
+    pub fn called(&self, name: &str) -> Process {
+        let mut found = self.all_called(name);
+        assert_eq!(found.len(), 1, "{name}: {:?}", self.processes());
+        found.remove(0)
+    }
+
+    /// Returns the processes that are called so.
+    pub fn all_called(&self, name: &str) -> Vec<Process> {
+        let processes = self.processes().into_iter().filter_map(|(pid, _)| Process::of(pid));
+        processes.filter(|process| process.command() == name).collect()
     }
 
     /// Makes sure that none of its processes is there now.

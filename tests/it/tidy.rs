@@ -2,6 +2,7 @@
 //!
 //! What stands in comments or is compiled for tests alone does not count.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -67,6 +68,18 @@ pub fn sources() -> Vec<Source> {
         Source { path, lines }
     })
     .collect()
+}
+
+/// Returns the names of all fault points.
+pub fn fault_points() -> BTreeSet<String> {
+    let mut points = BTreeSet::new();
+    for source in sources() {
+        for (_, line) in &source.lines {
+            let names = line.split("fault::point(\"").skip(1).filter_map(|after| after.split_once('"'));
+            points.extend(names.map(|(name, _)| name.to_owned()));
+        }
+    }
+    points
 }
 
 fn tests_of(path: &Path, text: &str) -> Vec<PathBuf> {
