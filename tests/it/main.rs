@@ -45,6 +45,7 @@ mod sandbox;
 mod show;
 mod signals;
 mod singleton;
+mod singleton_callers;
 mod singleton_call;
 mod singleton_callers;
 mod singleton_chaos;
