@@ -45,7 +45,6 @@ mod sandbox;
 mod show;
 mod signals;
 mod singleton;
-mod singleton_callers;
 mod singleton_call;
 mod singleton_callers;
 mod singleton_chaos;
