@@ -102,7 +102,7 @@ fn clean(grace: Duration, signals: &Signals) {
         while process::any_ended().is_some() {}
         // Whoever is not seen but there is seen at the next look.
         let left = tree::of_instance(process::id());
-        if !process::has_children() || left.is_empty() && tree::others_alone_are_below(process::id()) {
+        if !process::has_children() || tree::others_alone_are_below(process::id()) {
             return;
         }
         let over = begun.elapsed().saturating_sub(grace);

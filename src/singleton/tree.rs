@@ -40,7 +40,8 @@ impl Process {
 
 /// Returns all processes that can be seen. It is no snapshot: they come and go while it is made.
 pub fn processes() -> Vec<Process> {
-    proc::pids().into_iter().filter_map(Process::of).collect()
+    // The newest first: one that forks and ends again and again is the last that was listed, and has ended soon.
+    proc::pids().into_iter().rev().filter_map(Process::of).collect()
 }
 
 /// Returns those of `all` that descend from `root`, parents before their children, without `root` itself. The dead
@@ -97,6 +98,12 @@ pub fn is_running(pid: i32) -> bool {
 /// Returns the living processes below this one that belong to an instance it keeps: not those of an instance that was started
 /// from inside it. Those come here too when their starter has ended, and live on.
 pub fn of_instance(keeper: i32) -> Vec<Process> {
+    parted(keeper).0
+}
+
+/// Returns the living processes of the instance that this process keeps, and how many guardians of other instances are
+/// its children.
+fn parted(keeper: i32) -> (Vec<Process>, usize) {
     let all = processes();
     let guards = |process: &&Process| {
         process.parent == keeper
@@ -107,13 +114,16 @@ pub fn of_instance(keeper: i32) -> Vec<Process> {
     let all: Vec<Process> = all.into_iter().filter(|process| !others.contains(&process.pid)).collect();
     let mut found = descendants(&all, keeper);
     found.retain(Process::is_alive);
-    found
+    (found, others.len())
 }
 
-/// Returns whether all children of this process are guardians of other instances; that is looked at twice, for what
-/// comes and goes meanwhile.
+/// Returns whether this process has children, and all of them are guardians of other instances; that is looked at
+/// several times, for what comes and goes meanwhile.
 pub fn others_alone_are_below(keeper: i32) -> bool {
-    (0..2).all(|_| of_instance(keeper).is_empty())
+    (0..3).all(|_| {
+        let (own, others) = parted(keeper);
+        own.is_empty() && others > 0
+    })
 }
 
 /// Kills a process, and with it the group that its session began with: a process that forks and ends again and again

@@ -283,7 +283,7 @@ impl Supervisor {
 
     /// Returns whether no process of the instance is left.
     fn nothing_is_left(&self) -> bool {
-        !process::has_children() || self.tree().is_empty() && tree::others_alone_are_below(process::id())
+        !process::has_children() || tree::others_alone_are_below(process::id())
     }
 
     fn main_ended(&mut self, how: Ended) {
