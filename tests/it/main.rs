@@ -52,6 +52,7 @@ mod singleton_crash;
 mod singleton_help;
 mod singleton_inside;
 mod singleton_life;
+mod singleton_programs;
 mod singleton_race;
 mod singleton_ready;
 mod stats;

@@ -107,11 +107,14 @@ mod itself {
         let singletons = world("-k other");
         singletons.line("k --ready-file up -- ./service");
         assert_eq!(singletons.read("code"), "125\n");
-        assert_data_eq!(singletons.read("error"), str![[r#"
+        assert_data_eq!(
+            singletons.read("error"),
+            str![[r#"
 memo: error: singleton `k` cannot be replaced from inside itself
 memo:   hint: ask for it as it was started, or give what it needs another name
 
-"#]]);
+"#]]
+        );
         assert_eq!(singletons.starts().len(), 1);
     }
 
