@@ -8,7 +8,7 @@
 //! becomes ready and is handed to whoever started it before it can be replaced. It is stopped, all of it, before the
 //! next one starts, under the same lock.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -24,6 +24,7 @@ use super::start;
 use super::tree;
 use super::verdict::{Last, Verdict, Why};
 use crate::action::identity::Timestamp;
+use crate::action::instance::InstanceId;
 use crate::fault;
 use crate::store::location::Trouble;
 use crate::sys::poll;
@@ -40,8 +41,8 @@ pub enum OnChange {
     Fail,
 }
 
-/// Says whether an instance still is good, or how it failed.
-pub type Check<'a> = &'a dyn Fn(&Report) -> Result<(), String>;
+/// Says whether an instance still is good, or how it failed; it may take so long.
+pub type Check<'a> = &'a dyn Fn(&Report, Duration) -> Result<(), String>;
 
 /// What somebody wants of a slot.
 pub struct Ask<'a> {
@@ -51,6 +52,8 @@ pub struct Ask<'a> {
     pub service: Option<&'a Service>,
     /// What is said to the supervisor.
     pub ensure: Option<Ensure>,
+    /// The instance of this slot that the caller is inside of.
+    pub inside: Option<InstanceId>,
     /// What is kept for those who ask later why it changed; made when an instance is started.
     pub kept: &'a dyn Fn() -> Option<Kept>,
     /// What to do when what it depends on changed.
@@ -124,6 +127,8 @@ pub enum Lacking {
         /// How many requests are under way.
         calls: u64,
     },
+    /// It was still being started, or ended, when the caller's time was over.
+    StillGoing(Stage),
     /// It took too long; a supervisor that does not answer.
     Late(Option<i32>),
     /// It ended by itself again and again.
@@ -224,16 +229,18 @@ impl Going<'_> {
             let stop = stop(None, Why::Restarted, ask.busy);
             return self.stop(connection, &stop);
         }
-        let nested = ask.ensure.as_ref().is_some_and(|ensure| ensure.nested);
+        if let Some(inside) = ask.inside {
+            connection.send(&Request::Inside(inside));
+        }
         let request = ask.ensure.clone().map_or(Request::Join, Request::Ensure);
         match connection.ask(&request) {
             Heard::Reply(Reply::Ready(report)) => {
                 // Between the answer and now it may have ended.
-                if !nested && !is_there(&report, &connection) {
+                if Some(report.instance) != ask.inside && !is_there(&report, &connection) {
                     return Ok(None);
                 }
                 if let Some(check) = self.check.take()
-                    && let Err(why) = check(&report)
+                    && let Err(why) = check(&report, self.deadline.saturating_duration_since(Instant::now()))
                 {
                     let stop = stop(Some(&report), Why::CheckFailed, ask.busy);
                     return self.replace(connection, &stop, Told::CheckFailed(&why));
@@ -242,7 +249,9 @@ impl Going<'_> {
                 Ok(Some(Got { report, fresh, connection }))
             }
             Heard::Reply(Reply::Failed(verdict)) => Err(Lacking::Failed(Box::new(verdict))),
-            Heard::Reply(Reply::Changed(..)) if nested => Err(Lacking::Inside),
+            Heard::Reply(Reply::Changed(report, _)) if Some(report.instance) == ask.inside => {
+                Err(Lacking::Inside)
+            }
             Heard::Reply(Reply::Changed(report, change)) => match ask.on_change {
                 _ if change == Change::Expired => {
                     let stop = stop(Some(&report), Why::Expired, ask.busy);
@@ -269,7 +278,10 @@ impl Going<'_> {
     }
 
     fn late(&self) -> Lacking {
-        Lacking::Late(self.ask.slot.record().map(|record| record.supervisor.pid))
+        match report(self.ask.slot, MARGIN) {
+            Ok(Some(Report { stage, .. })) if stage != Stage::Ready => Lacking::StillGoing(stage),
+            _ => Lacking::Late(self.ask.slot.record().map(|record| record.supervisor.pid)),
+        }
     }
 
     /// Has what is there stopped, and says so: before, for that may take long, unless it may be refused.
@@ -369,25 +381,6 @@ pub fn sweep(slot: &Slot, last: Option<&Last>, environment: &[(OsString, OsStrin
         let _ = poll::wait(&mut [], Some(Duration::from_millis(5)));
     }
     release::run_left(slot, record.instance, environment);
-}
-
-/// Returns whether an instance is asked for from inside itself.
-pub fn is_inside(slot: &Slot, stack: Option<&OsStr>) -> bool {
-    let id = slot.id();
-    stack.and_then(OsStr::to_str).is_some_and(|stack| stack.split(':').any(|one| one == id))
-}
-
-/// The variable that tells which instances a process runs in, separated by colons.
-pub const STACK: &str = "MEMO_SINGLETON_STACK";
-
-/// Returns the stack of an instance that is started from inside another.
-pub fn stack_with(slot: &Slot, outer: Option<&OsStr>) -> OsString {
-    let mut stack = outer.filter(|outer| !outer.is_empty()).map(OsStr::to_owned).unwrap_or_default();
-    if !stack.is_empty() {
-        stack.push(":");
-    }
-    stack.push(slot.id());
-    stack
 }
 
 /// Returns whether a process that was ready a moment ago still is there. In another pid namespace neither it nor its

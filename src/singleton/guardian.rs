@@ -100,9 +100,9 @@ fn clean(grace: Duration, signals: &Signals) {
     let begun = Instant::now();
     loop {
         while process::any_ended().is_some() {}
+        // Whoever is not seen but there is seen at the next look.
         let left = tree::of_instance(process::id());
-        let left: Vec<_> = left.into_iter().filter(|process| process.state != 'Z').collect();
-        if left.is_empty() {
+        if !process::has_children() || left.is_empty() && tree::others_alone_are_below(process::id()) {
             return;
         }
         let over = begun.elapsed().saturating_sub(grace);
@@ -112,7 +112,7 @@ fn clean(grace: Duration, signals: &Signals) {
         }
         for process in &left {
             if over > Duration::ZERO {
-                tree::send(process, signal::KILL);
+                tree::kill(process);
             } else if !asked.contains(&process.pid) {
                 asked.push(process.pid);
                 tree::send(process, signal::TERM);
@@ -150,6 +150,7 @@ fn after_loss(service: &Service, slot: &Slot, clock: &Clock) {
         started: clock.now(),
         finished: clock.now(),
         release_failed,
+        is_stuck: false,
     };
     Last::keep(slot.directory(), verdict, false);
 }

@@ -305,12 +305,18 @@ impl Machine {
     fn stop(&mut self, why: Why, now: Duration, settings: &Settings) -> Vec<Effect> {
         match self.phase {
             Phase::Starting { .. } | Phase::Ready => {
-                let tell = if self.ready.is_some() { Effect::TellGone } else { Effect::TellFailed };
+                // Of two who each want another one than was there, none failed.
+                let is_gone = self.ready.is_some() || why == Why::Restarted;
+                let tell = if is_gone { Effect::TellGone } else { Effect::TellFailed };
                 self.why = Some(why);
                 self.again = None;
                 vec![tell, self.stopping(now, settings)]
             }
             Phase::Stopping { .. } | Phase::Releasing { .. } => {
+                if let Phase::Stopping { kill_at, give_up: None } = &mut self.phase {
+                    // Whoever is in a hurry need not wait for somebody else's patience.
+                    *kill_at = (*kill_at).min(now + settings.grace);
+                }
                 // It goes already, and does not come back.
                 if self.again.take().is_some() { vec![Effect::TellGone] } else { Vec::new() }
             }
@@ -330,6 +336,8 @@ impl Machine {
                 self.again = Some(Duration::ZERO);
                 vec![self.stopping(now, settings)]
             }
+            // Nobody would find it.
+            Phase::Stopping { .. } | Phase::Releasing { .. } if self.why == Some(Why::Removed) => Vec::new(),
             Phase::Stopping { .. } | Phase::Releasing { .. } => {
                 self.again = Some(Duration::ZERO);
                 Vec::new()

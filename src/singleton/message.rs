@@ -54,6 +54,8 @@ pub enum Request {
     AwaitEnd,
     /// End it and start it again.
     Restart,
+    /// What follows on this connection is asked from inside this instance. There is no answer.
+    Inside(InstanceId),
 }
 
 /// What a client wants an instance to be.
@@ -67,8 +69,6 @@ pub struct Ensure {
     pub readiness: Option<Digest>,
     /// Settings that are to be taken over.
     pub given: Given,
-    /// Whether the client runs inside the instance: then it cannot wait for it.
-    pub nested: bool,
 }
 
 /// In what an instance is not what a client wants.
@@ -97,8 +97,9 @@ pub enum Reply {
     Changed(Report, Change),
     /// What was asked for with `Status`.
     Status(Report),
-    /// It is being stopped; the lock of the slot is free when that is done.
-    Stopping,
+    /// It is being stopped, and killed when it has not ended after so long; the lock of the slot is free when that is
+    /// done.
+    Stopping(Duration),
     /// Others use it, and it was left.
     InUse {
         /// How many hold it.
@@ -178,7 +179,6 @@ impl Request {
                     Some(digest) => w.byte(1).digest(digest),
                 };
                 ensure.given.write(&mut w);
-                w.byte(u8::from(ensure.nested));
             }
             Self::Join => _ = w.byte(2),
             Self::Status => _ = w.byte(3),
@@ -194,6 +194,7 @@ impl Request {
             Self::Call(body) => _ = w.byte(6).raw(body),
             Self::AwaitEnd => _ = w.byte(7),
             Self::Restart => _ = w.byte(8),
+            Self::Inside(instance) => _ = w.byte(9).raw(instance.as_bytes()),
         }
         framed(w)
     }
@@ -213,7 +214,6 @@ impl Request {
                     _ => Some(r.digest()?),
                 },
                 given: Given::read(&mut r)?,
-                nested: r.byte()? != 0,
             }),
             2 => Self::Join,
             3 => Self::Status,
@@ -230,6 +230,7 @@ impl Request {
             6 => Self::Call(frame[1..].to_vec()),
             7 => Self::AwaitEnd,
             8 => Self::Restart,
+            9 => Self::Inside(read_instance(&mut r)?),
             _ => return Ok(None),
         }))
     }
@@ -245,7 +246,7 @@ impl Reply {
             Self::Gone => _ = w.byte(3),
             Self::Changed(report, change) => report.write(w.byte(4).byte(*change as u8)),
             Self::Status(report) => report.write(w.byte(5)),
-            Self::Stopping => _ = w.byte(6),
+            Self::Stopping(grace) => _ = w.byte(6).duration(*grace),
             Self::InUse { leases, calls } => _ = w.byte(7).number(*leases).number(*calls),
             Self::Answer(body) => _ = w.byte(8).raw(body),
             Self::Unanswered(verdict) => verdict.write(w.byte(9)),
@@ -277,7 +278,7 @@ impl Reply {
                 Self::Changed(Report::read(&mut r)?, change)
             }
             5 => Self::Status(Report::read(&mut r)?),
-            6 => Self::Stopping,
+            6 => Self::Stopping(r.duration()?),
             7 => Self::InUse { leases: r.number()?, calls: r.number()? },
             8 => Self::Answer(frame[1..].to_vec()),
             9 => Self::Unanswered(Verdict::read(&mut r)?),
@@ -296,14 +297,14 @@ mod tests {
     use crate::singleton::{report, verdict};
 
     fn requests() -> Vec<Request> {
-        let ensure = |readiness, framing, nested| {
+        let ensure = |readiness, framing| {
             let given = Given { idle: Some(None), ..Given::default() };
-            Request::Ensure(Ensure { fingerprint: Digest::of(b"f"), framing, readiness, given, nested })
+            Request::Ensure(Ensure { fingerprint: Digest::of(b"f"), framing, readiness, given })
         };
         let stop = |instance, busy| Request::Stop { instance, why: Why::Replaced, grace: None, busy };
         vec![
-            ensure(None, None, false),
-            ensure(Some(Digest::of(b"r")), Some(Framing::Json), true),
+            ensure(None, None),
+            ensure(Some(Digest::of(b"r")), Some(Framing::Json)),
             Request::Join,
             Request::Status,
             stop(None, Busy::Wait),
@@ -314,6 +315,7 @@ mod tests {
             Request::Call(Vec::new()),
             Request::AwaitEnd,
             Request::Restart,
+            Request::Inside(InstanceId::from_bytes([2; 16])),
         ]
     }
 
@@ -325,7 +327,7 @@ mod tests {
             Reply::Failed(verdict()),
             Reply::Gone,
             Reply::Status(report()),
-            Reply::Stopping,
+            Reply::Stopping(Duration::from_secs(9)),
             Reply::InUse { leases: 1, calls: 2 },
             Reply::Answer(b"a\0".to_vec()),
             Reply::Unanswered(verdict()),
@@ -373,7 +375,7 @@ mod tests {
         assert_eq!(Request::Status.encode(), [1, 0, 0, 0, 3]);
         let stop = Request::Stop { instance: None, why: Why::Stopped, grace: None, busy: Busy::Kill };
         assert_eq!(stop.encode(), [5, 0, 0, 0, 4, 0, 3, 0, 2]);
-        assert_eq!(Reply::Stopping.encode(), [1, 0, 0, 0, 6]);
+        assert_eq!(Reply::Stopping(Duration::from_nanos(5)).encode(), [2, 0, 0, 0, 6, 5]);
     }
 
     #[test]

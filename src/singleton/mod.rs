@@ -16,6 +16,7 @@ pub mod client;
 pub mod dependencies;
 pub mod framing;
 pub mod guardian;
+pub mod inside;
 pub mod listeners;
 pub mod log;
 pub mod machine;

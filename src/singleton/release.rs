@@ -9,6 +9,7 @@ use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
+use super::machine::RELEASE_LIMIT;
 use super::service::with_variables;
 use super::slot::Slot;
 use super::verdict::read_instance;
@@ -101,7 +102,7 @@ pub fn run_left(slot: &Slot, instance: InstanceId, environment: &[(OsString, OsS
 }
 
 fn run<'a>(release: &Release, environment: impl Iterator<Item = (&'a OsStr, &'a OsStr)>) -> Option<String> {
-    key_command::check_in(&release.line, environment, Some(&release.directory))
+    key_command::check_within(&release.line, environment, &release.directory, RELEASE_LIMIT)
         .err()
         .map(|failed| failed.to_string())
 }

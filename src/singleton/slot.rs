@@ -181,13 +181,15 @@ impl Slot {
     /// # Errors
     /// [`Trouble`] when the system will not, or when somebody else could change what is in it.
     pub fn make(&self, scope: &Scope, user: u32) -> Result<(), Trouble> {
-        if self.directory.is_dir() {
-            return Ok(());
+        if !self.state().is_dir() {
+            location::make(&self.state())?;
+            location::check(&self.directory, user)?;
         }
-        location::make(&self.state())?;
-        location::check(&self.directory, user)?;
         if let (Scope::Project(path), Some(above)) = (scope, self.directory.parent()) {
             let file = above.join("scope");
+            if file.exists() {
+                return Ok(());
+            }
             std::fs::write(&file, path.as_os_str().as_bytes())
                 .map_err(|error| Trouble::io("write", &file, error))?;
         }
@@ -209,7 +211,8 @@ impl Slot {
     pub fn lock(&self, wait: Duration) -> Result<Option<Lock>, Trouble> {
         let path = self.directory.join(LOCK);
         let trouble = |doing, error| Trouble::io(doing, &path, error);
-        loop {
+        // gc may remove it as often as somebody makes it; a name that leads nowhere stays as it is.
+        for _ in 0..TRIES {
             let mut options = OpenOptions::new();
             options.read(true).write(true).create(true).truncate(false).mode(0o600);
             let file = match options.open(&path) {
@@ -236,6 +239,7 @@ impl Slot {
                 return Ok(Some(Lock { file }));
             }
         }
+        Err(trouble("open", io::ErrorKind::NotFound.into()))
     }
 
     /// Returns what the lock's file says.
@@ -266,6 +270,8 @@ impl Slot {
 
 /// How long it may take until there is room in the queue of those who connect.
 const CONNECT: Duration = Duration::from_secs(5);
+/// How often a lock is tried again whose file was removed.
+const TRIES: usize = 100;
 /// The name of the lock.
 const LOCK: &str = "lock";
 /// The name of the socket.

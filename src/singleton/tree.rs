@@ -18,8 +18,8 @@ pub struct Process {
     pub parent: i32,
     /// When it started, in clock ticks since boot.
     pub started: u64,
-    /// Its state, as proc(5) has it: `Z` is dead.
-    pub state: char,
+    /// Whether it has ended, and nobody has waited for it yet.
+    pub ended: bool,
     /// Its session's number.
     pub session: i32,
 }
@@ -27,13 +27,14 @@ pub struct Process {
 impl Process {
     /// Returns the process that has this number now.
     pub fn of(pid: i32) -> Option<Self> {
-        let proc::Stat { state, parent, session, started } = proc::stat(pid)?;
-        Some(Self { pid, parent, started, state, session })
+        let stat = proc::stat(pid)?;
+        let proc::Stat { parent, session, started, .. } = stat;
+        Some(Self { pid, parent, started, ended: stat.has_ended(), session })
     }
 
     /// Returns whether it runs, or at least has not ended, as far as this look back then told.
     pub fn is_alive(&self) -> bool {
-        !matches!(self.state, 'Z' | 'X' | 'x')
+        !self.ended
     }
 }
 
@@ -93,7 +94,7 @@ pub fn is_running(pid: i32) -> bool {
     Process::of(pid).is_some_and(|process| process.is_alive())
 }
 
-/// Returns the processes below this one that belong to an instance it keeps: not those of an instance that was started
+/// Returns the living processes below this one that belong to an instance it keeps: not those of an instance that was started
 /// from inside it. Those come here too when their starter has ended, and live on.
 pub fn of_instance(keeper: i32) -> Vec<Process> {
     let all = processes();
@@ -104,7 +105,27 @@ pub fn of_instance(keeper: i32) -> Vec<Process> {
     };
     let others: Vec<i32> = all.iter().filter(guards).map(|process| process.pid).collect();
     let all: Vec<Process> = all.into_iter().filter(|process| !others.contains(&process.pid)).collect();
-    descendants(&all, keeper)
+    let mut found = descendants(&all, keeper);
+    found.retain(Process::is_alive);
+    found
+}
+
+/// Returns whether all children of this process are guardians of other instances; that is looked at twice, for what
+/// comes and goes meanwhile.
+pub fn others_alone_are_below(keeper: i32) -> bool {
+    (0..2).all(|_| of_instance(keeper).is_empty())
+}
+
+/// Kills a process, and with it the group that its session began with: a process that forks and ends again and again
+/// is gone before it is killed, but a group is killed at once.
+pub fn kill(process: &Process) {
+    // As long as somebody is in the session, its number is nobody else's. That of memo's own processes is spared.
+    let own = Process::of(process::id()).map(|me| me.session);
+    let is_of_instance = process.session > 1 && Some(process.session) != own;
+    if is_of_instance && is_alive(process.pid, process.started) {
+        signal::send(-process.session, signal::KILL);
+    }
+    send(process, signal::KILL);
 }
 
 /// Returns the user's processes that were started with this `NAME=VALUE` in their environment, without the caller.
@@ -141,7 +162,7 @@ mod tests {
     }
 
     fn process(pid: i32, parent: i32) -> Process {
-        Process { pid, parent, started: 1, state: 'S', session: 1 }
+        Process { pid, parent, started: 1, ended: false, session: 1 }
     }
 
     #[test]

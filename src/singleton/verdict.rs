@@ -116,6 +116,8 @@ pub struct Verdict {
     pub finished: Timestamp,
     /// What `--on-release` failed with.
     pub release_failed: Option<String>,
+    /// Whether some of its processes could not be killed.
+    pub is_stuck: bool,
 }
 
 impl Verdict {
@@ -138,6 +140,7 @@ impl Verdict {
             None => w.byte(0),
             Some(why) => w.byte(1).bytes(why.as_bytes()),
         };
+        w.byte(u8::from(self.is_stuck));
     }
 
     /// Reads a verdict.
@@ -164,6 +167,7 @@ impl Verdict {
                 0 => None,
                 _ => Some(r.text()?),
             },
+            is_stuck: r.byte()? != 0,
         })
     }
 }
@@ -266,6 +270,7 @@ pub(super) mod tests {
             started: Timestamp(1),
             finished: Timestamp(2),
             release_failed: Some("exit 1".into()),
+            is_stuck: true,
         }
     }
 

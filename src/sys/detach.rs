@@ -22,7 +22,7 @@ pub struct Detached<'a> {
 }
 
 /// Where descriptors are put before they get their numbers: above all of those.
-const ASIDE: RawFd = 16;
+const ASIDE: RawFd = 8;
 
 impl Detached<'_> {
     /// Starts it: a process that leads no session and has no parent here, with `/` as its directory, no signal

@@ -12,6 +12,8 @@ pub struct Stat {
     pub parent: i32,
     /// The session's number.
     pub session: i32,
+    /// How many threads it has; of one that has ended and has more than its first, the others run on.
+    pub threads: u64,
     /// When it started, in clock ticks since boot.
     pub started: u64,
 }
@@ -24,7 +26,7 @@ impl Stat {
 
     /// Returns whether it has ended, though nobody may have waited for it yet.
     pub fn has_ended(&self) -> bool {
-        matches!(self.state, 'Z' | 'X' | 'x')
+        matches!(self.state, 'X' | 'x') || self.state == 'Z' && self.threads <= 1
     }
 }
 
@@ -42,9 +44,10 @@ pub fn parse_stat(line: &[u8]) -> Option<Stat> {
     let state = fields.next()?.chars().next()?;
     let parent = fields.next()?.parse().ok()?;
     let session = fields.nth(1)?.parse().ok()?;
-    // That was field 6; 22 is the sixteenth after it.
-    let started = fields.nth(15)?.parse().ok()?;
-    Some(Stat { state, parent, session, started })
+    // That was field 6; 20 is the fourteenth after it, and 22 the second after that.
+    let threads = fields.nth(13)?.parse().ok()?;
+    let started = fields.nth(1)?.parse().ok()?;
+    Some(Stat { state, parent, session, threads, started })
 }
 
 /// Returns the numbers of all processes that this process's namespace shows.
@@ -71,7 +74,7 @@ mod tests {
         let rest = b" S 1 7 8 0 -1 4194560 9 0 0 0 0 0 0 0 20 0 1 0 192622 2 3";
         for name in [&b"cat"[..], b"a) b", b") Z 5 (", b"\xff\n)"] {
             let line = [b"42 (", name, b")", rest].concat();
-            let expected = Stat { state: 'S', parent: 1, session: 8, started: 192_622 };
+            let expected = Stat { state: 'S', parent: 1, session: 8, threads: 1, started: 192_622 };
             assert_eq!(parse_stat(&line), Some(expected), "{name:?}");
         }
         for bad in [&b""[..], b"1 (a", b"1 (a)", b"1 (a) S 1 2"] {

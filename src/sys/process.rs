@@ -293,6 +293,16 @@ pub fn any_ended() -> Option<(i32, Ended)> {
     }
 }
 
+/// Returns whether this process has a child, ended or not, that it has not waited for. Where orphans come to it
+/// ([`adopt_orphans`]) it has none only when nothing is left below it: unlike a look through proc(5), which a process
+/// that forks and ends again and again can slip through, this is the kernel's own word (waitid(2), ECHILD).
+pub fn has_children() -> bool {
+    let options = rustix::process::WaitIdOptions::EXITED
+        | rustix::process::WaitIdOptions::NOHANG
+        | rustix::process::WaitIdOptions::NOWAIT;
+    !matches!(rustix::process::waitid(rustix::process::WaitId::All, options), Err(rustix::io::Errno::CHILD))
+}
+
 /// Makes this process the one that orphans below it come to (PR_SET_CHILD_SUBREAPER), instead of init.
 ///
 /// # Errors

@@ -12,18 +12,18 @@ use rustix::fs::inotify;
 pub struct Changes(OwnedFd);
 
 impl Changes {
-    /// Begins to watch a directory for names in it that are removed or replaced, and for its own removal, or that of one
-    /// it is in to another place.
+    /// Begins to watch a directory for names in it that are removed or replaced, and for its own removal or that of one
+    /// above it.
     ///
     /// # Errors
     /// Those of inotify_init1(2) and inotify_add_watch(2): EMFILE where the user has as many as are allowed.
     pub fn of_names(directory: &Path) -> io::Result<Self> {
         use inotify::WatchFlags as Of;
-        let names = Of::DELETE | Of::MOVED_FROM | Of::MOVED_TO | Of::DELETE_SELF | Of::MOVE_SELF;
-        let changes = Self::of(directory, names)?;
-        for above in directory.ancestors().skip(1) {
-            // One that this user may not read nobody but its owner moves.
-            let _ = inotify::add_watch(&changes.0, above, Of::MOVE_SELF);
+        let own = Of::DELETE_SELF | Of::MOVE_SELF;
+        let changes = Self::of(directory, Of::DELETE | Of::MOVED_FROM | Of::MOVED_TO | own)?;
+        for above in directory.ancestors().skip(1).filter(|above| above.parent().is_some()) {
+            // One that cannot be watched is not the user's to move.
+            let _ = inotify::add_watch(&changes.0, above, own);
         }
         Ok(changes)
     }

@@ -1,369 +1,511 @@
-//! Whoever asks for a singleton: pipelines, make, terminals, CI systems, cron. Nobody waits for the process that is left
-//! behind, and what ends them does not end it.
+//! Whoever starts a singleton may be a substitution, a pipe, make, a terminal or cron: it is as if nobody had been there.
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::process::CommandExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
-use rustix::process::{Signal, kill_process_group};
+use rustix::process::{Pid, Signal, getsid, kill_process_group};
+use snapbox::{assert_data_eq, str};
 
-use crate::crowd::{Caller, Gate, until};
-use crate::living::{Process, Singletons, parent};
-use crate::outside::{Terminal, patient};
-use crate::sandbox::Sandbox;
+use crate::crowd::{Caller, Ended, Gate, until};
+use crate::living::{Process, Singletons, asleep};
+use crate::outside::{Terminal, read_until};
+use crate::sandbox::{Ran, Sandbox};
 
-const ASK: &str = "memo singleton k -- puppet serve k";
+/// The singleton of most tests here. It has no descriptor of its own.
+const READY: &str = "--ready-notify -- puppet notify READY=1 , pause";
 
-/// Returns what the three processes of a singleton are: guardian, supervisor, process.
+/// One that is ready when the gate opens.
+const GATED: &str = "db --print id --ready-notify -- puppet serve db waitfifo gate , notify READY=1";
+
+/// Runs a shell line to its end, which comes when nobody has its stdout and stderr any more.
 #[track_caller]
-fn three(singletons: &Singletons, name: &str) -> [i32; 3] {
-    let [guardian, supervisor] = [singletons.guardian(name).pid, singletons.supervisor(name).pid];
-    assert_eq!(parent(supervisor), guardian);
-    [guardian, supervisor, singletons.service(name).pid]
+fn ends(all: &Singletons, line: &str) -> Ended {
+    let ended = Caller::start(&mut all.shell(line)).end();
+    assert_eq!(ended.status, 0, "{line}: {}", ended.stderr);
+    ended
 }
 
-/// Returns the open descriptors of a process, but for the name that `puppet serve` holds.
-fn descriptors(pid: i32) -> BTreeSet<i32> {
-    let named = fs::read_to_string("/proc/net/unix").unwrap();
-    let is_name = |inode: &str| named.lines().any(|line| line.contains(&format!(" {inode} @")));
-    let open = fs::read_dir(format!("/proc/{pid}/fd")).unwrap().map(Result::unwrap);
-    let inherited = open.filter(|entry| {
-        let link = fs::read_link(entry.path()).unwrap_or_default().to_string_lossy().into_owned();
-        !link.strip_prefix("socket:[").and_then(|rest| rest.strip_suffix(']')).is_some_and(is_name)
-    });
-    inherited.map(|entry| entry.file_name().to_str().unwrap().parse().unwrap()).collect()
+/// Returns what a process has open.
+fn open(pid: i32) -> Vec<(i32, PathBuf)> {
+    let open = fs::read_dir(format!("/proc/{pid}/fd")).unwrap().flatten();
+    let number = |entry: &fs::DirEntry| entry.file_name().to_str().unwrap().parse().unwrap();
+    let mut open: Vec<_> =
+        open.filter_map(|fd| Some((number(&fd), fs::read_link(fd.path()).ok()?))).collect();
+    open.sort();
+    open
 }
 
-/// Returns the names of the variables of a process.
-fn variables(pid: i32) -> BTreeSet<String> {
-    let environ = fs::read(format!("/proc/{pid}/environ")).unwrap();
-    let names = environ.split(|byte| *byte == 0).filter_map(|entry| entry.split(|byte| *byte == b'=').next());
-    names.map(|name| String::from_utf8_lossy(name).into_owned()).collect()
+/// Returns the environment of a process, in its order.
+fn environment(pid: i32) -> Vec<String> {
+    let environment = fs::read_to_string(format!("/proc/{pid}/environ")).unwrap();
+    environment.split_terminator('\0').map(str::to_owned).collect()
 }
 
-mod descriptors {
-    use super::*;
+/// Returns guardian, supervisor and process.
+fn three(all: &Singletons, name: &str) -> [Process; 3] {
+    [all.guardian(name), all.supervisor(name), all.service(name)]
+}
 
-    /// A line ends, though the process it leaves behind does not; it printed the id so often.
-    #[track_caller]
-    fn ends(line: &str, times: usize) {
-        let singletons = Singletons::new();
-        let output = patient(&singletons, line).output().unwrap();
-        let [out, err] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
-        assert!(output.status.success(), "`{line}`: {:?} {out}{err}", output.status);
-        assert_eq!((out, err.as_str()), ((singletons.id("k") + "\n").repeat(times), ""), "{line}");
-        let [guardian, supervisor, service] = three(&singletons, "k");
-        assert_eq!(super::descriptors(service), [0, 1, 2].into(), "{line}");
-        // Guardian and supervisor have none but their own.
-        for keeper in [guardian, supervisor] {
-            for descriptor in super::descriptors(keeper) {
-                let link = fs::read_link(format!("/proc/{keeper}/fd/{descriptor}"));
-                let Ok(link) = link else { continue };
-                let link = link.to_str().unwrap();
-                let is_own = descriptor > 2 || link == "/dev/null" || link.ends_with("/sup.log");
-                assert!(is_own, "{keeper} has {descriptor}: {link}");
-            }
-        }
-        singletons.never_twice();
-    }
+#[track_caller]
+fn has_nothing_of_the_callers(all: &Singletons, name: &str) {
+    let open = open(all.service(name).pid);
+    let numbers: Vec<i32> = open.iter().map(|(number, _)| *number).collect();
+    assert_eq!(numbers, [0, 1, 2], "{name}: {open:?}");
+    assert_eq!(open[0].1, Path::new("/dev/null"), "{name}");
+    assert_eq!(open[1].1, open[2].1, "{name}: the log");
+}
 
-    #[test]
-    fn command_substitution_ends() {
-        ends(&format!("x=$({ASK}); echo $x"), 1);
-        ends(&format!("x=`{ASK} 2>&1`; y=$({ASK}); echo $x; echo $y"), 2);
-    }
-
-    #[test]
-    fn a_pipeline_ends() {
-        ends(&format!("{ASK} | cat"), 1);
-        ends(&format!("set -o pipefail; echo | {ASK} 2>&1 | cat | cat"), 1);
-        ends(&format!("while read x; do {ASK}; done < <(echo 1; echo 2)"), 2);
-    }
-
-    #[test]
-    fn descriptors_that_were_handed_down_are_not_kept() {
-        // Whoever reads the pipe gets its end.
-        ends(&format!("{{ {ASK} >&2 2>/dev/null 9>&1 10>&1 250>&1; }} 2>&1 | cat"), 1);
-        // bats watches descriptor 3.
-        ends(&format!("exec 4>&1; {{ {ASK} 3>&4; }} | cat"), 1);
-    }
-
-    #[test]
-    fn a_socket_in_place_of_a_terminal_ends() {
-        // What a command over ssh has.
-        let singletons = Singletons::new();
-        let (mut ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
-        let copy = || std::os::fd::OwnedFd::from(theirs.try_clone().unwrap());
-        let mut memo = singletons.memo("k -- puppet serve k");
-        memo.stdin(copy()).stdout(copy()).stderr(copy());
-        let mut child = memo.spawn().unwrap();
-        drop(memo);
-        assert!(child.wait().unwrap().success());
-        drop(theirs);
-        let mut shown = String::new();
-        std::io::Read::read_to_string(&mut ours, &mut shown).unwrap();
-        assert_eq!(shown.trim_end(), singletons.id("k"));
+#[test]
+fn whoever_reads_what_memo_prints_sees_its_end() {
+    let all = Singletons::new();
+    for (number, line) in [
+        "x=$($M); echo $x",
+        "x=`$M 2>&1`; echo $x",
+        "$M | cat",
+        "$M 2>&1 | cat",
+        "cat <($M)",
+        // Only the extra one is the pipe that is waited for.
+        "$M 9>&1 >out | cat; cat out",
+        "$M 250>&1 >out | cat; cat out",
+        "{ exec 9> >(cat >all); $M 9>&9; exec 9>&-; wait $!; }",
+        // As bats has it: descriptor 3 is the runner's own, and the command is run in a substitution.
+        "{ exec 3>&1; x=$($M); echo $x >&3; } | cat",
+        "{ exec 3>&1 4>&2; x=$(bash -c '$M' 2>&1); echo $x; } | cat",
+        // A coprocess reads and writes.
+        "coproc $M; cat <&${COPROC[0]}",
+    ]
+    .iter()
+    .enumerate()
+    {
+        let name = format!("s{number}");
+        let ended = ends(&all, &line.replace("$M", &format!("memo singleton {name} {READY}")));
+        let shown = String::from_utf8(ended.stdout).unwrap();
+        assert_eq!((shown.trim_end(), ended.stderr.as_str()), (all.id(&name).as_str(), ""), "{line}");
+        has_nothing_of_the_callers(&all, &name);
     }
 }
 
-mod make {
-    use super::*;
+#[test]
+fn a_lock_that_the_caller_holds_is_not_held_on() {
+    let all = Singletons::new();
+    ends(&all, &format!("exec 8>lock; flock 8; memo singleton s {READY}"));
+    fs::File::open(all.path("lock")).unwrap().try_lock().unwrap();
+    has_nothing_of_the_callers(&all, "s");
+}
 
-    /// Asks for one singleton in each recipe, by one that is told that it is a make and by one that is not.
-    const MAKEFILE: &str = "\
-all: a b c d
-a c:
-\t+@memo singleton k -- puppet serve k >$@
-b d:
-\t@memo singleton k -- puppet serve k >$@
+#[test]
+fn a_stream_that_the_caller_reads_is_not_read() {
+    let all = Singletons::new();
+    let line = format!("printf '1\\n2\\n' | {{ memo singleton s {READY} >/dev/null; cat; }}");
+    assert_eq!(ends(&all, &line).stdout, b"1\n2\n");
+    has_nothing_of_the_callers(&all, "s");
+}
+
+const MAKEFILE: &str = "\
+all: plain plus below last
+plain:
+	@memo singleton $@ $(READY)
+plus:
+	+@memo singleton $@ $(READY)
+below:
+	@+$(MAKE) --no-print-directory -f Makefile nested
+nested:
+	@x=$$(memo singleton $@ $(READY)); echo $$x
+last: plain plus
+	@memo singleton $@ $(READY)
 ";
 
-    #[track_caller]
-    fn check(line: &str) {
-        let singletons = Singletons::new();
-        singletons.write("Makefile", MAKEFILE);
-        singletons.write("one.mk", "x:\n\t+@memo singleton k -- puppet serve k\n");
-        let output = patient(&singletons, line).output().unwrap();
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.success(), "`{line}`: {said}");
-        // Nobody misses a token of the jobserver.
-        assert_eq!(said, "", "{line}");
-        for pid in three(&singletons, "k") {
-            let variables = variables(pid);
-            for of_make in ["MAKEFLAGS", "MFLAGS", "MAKELEVEL", "CARGO_MAKEFLAGS"] {
-                assert!(!variables.contains(of_make), "{line}: {variables:?}");
+#[test]
+fn make_ends_and_its_jobs_are_its_own() {
+    for line in ["make", "make -j4", "make -j2 | tee out", "make -j2 2>&1 | tee out", "make -j2 -O | cat"] {
+        let mut all = Singletons::new();
+        all.set("READY", READY);
+        all.set("CARGO_MAKEFLAGS", "-j --jobserver-fds=3,4 --jobserver-auth=3,4");
+        all.write("Makefile", MAKEFILE);
+        let ended = ends(&all, line);
+        let names = ["plain", "plus", "nested", "last"];
+        assert_eq!(ended.stderr, "", "{line}");
+        let ids: BTreeSet<String> = names.iter().map(|name| all.id(name)).collect();
+        let shown = String::from_utf8(ended.stdout).unwrap();
+        assert_eq!(shown.lines().map(str::to_owned).collect::<BTreeSet<_>>(), ids, "{line}");
+        for name in names {
+            has_nothing_of_the_callers(&all, name);
+            for process in three(&all, name) {
+                let makes = ["MAKEFLAGS=", "MFLAGS=", "MAKELEVEL=", "CARGO_MAKEFLAGS="];
+                let environment = environment(process.pid);
+                let has = environment.iter().find(|entry| makes.iter().any(|name| entry.starts_with(name)));
+                assert_eq!(has, None, "{line}: {name}: {}", process.command());
             }
         }
-        assert_eq!(super::descriptors(singletons.service("k").pid), [0, 1, 2].into());
-        assert_eq!(singletons.starts().len(), 1);
-        singletons.never_twice();
-    }
-
-    #[test]
-    fn recipes_of_a_parallel_make_end() {
-        check("export CARGO_MAKEFLAGS=x; make -s -j4 && cmp a b && cmp b c && cmp c d");
-    }
-
-    #[test]
-    fn a_make_that_is_read_ends() {
-        check("set -o pipefail; make -s -j4 | tee all");
-        check("set -o pipefail; make -s -j2 -f one.mk x 2>&1 | tee all | cat");
-        check("x=$(make -s -j4 -f one.mk x); test \"$x\"");
     }
 }
 
-/// A caller has gone in the middle of its wait: its process goes on, and whoever comes next gets it.
+/// Somebody who waits for a process that is not ready goes. The process goes on, and whoever comes next gets it.
 #[track_caller]
-fn survives(end: impl FnOnce(&Singletons, &str)) {
-    let singletons = Singletons::new();
-    let mut gate = Gate::new(&singletons, "gate");
-    let ask = "memo singleton k --ready-file up -- puppet serve k , touch begun , waitfifo gate , touch up";
-    end(&singletons, ask);
-    let id = singletons.status("k").text("instance");
-    assert_eq!(singletons.status("k").text("stage"), "starting");
-    let next = Caller::start(&mut singletons.shell(format!("exec {ask}")));
+fn another_caller_gets_it(all: &Singletons, gate: &mut Gate) {
+    let id = all.status("db").text("instance");
+    let next = Caller::start(&mut all.memo(GATED));
+    until("it waits", || asleep(next.number()));
     gate.open();
     let ended = next.end();
-    assert_eq!((ended.status, ended.stderr.as_str()), (0, ""));
-    assert_eq!(String::from_utf8_lossy(&ended.stdout), format!("{id}\n"));
-    let process = singletons.service("k");
-    assert_eq!(singletons.starts(), [process.pid]);
-    assert!(!process.has_ended());
-    // Nobody can send it anything by a terminal.
-    let stat = fs::read_to_string(format!("/proc/{}/stat", process.pid)).unwrap();
-    let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
-    assert_eq!(fields[2..5], [&process.pid.to_string(), &process.pid.to_string(), "0"], "{stat}");
+    let shown = String::from_utf8(ended.stdout).unwrap();
+    assert_eq!((ended.status, shown.trim_end(), ended.stderr.as_str()), (0, id.as_str(), ""));
+    assert_eq!(all.starts(), [all.service("db").pid]);
+    all.never_twice();
 }
 
+/// Returns a terminal in which somebody waits for a process that has been started.
+fn waiting_in_a_terminal(all: &Singletons) -> Terminal {
+    let terminal = Terminal::run(all, format!("exec memo singleton {GATED}"));
+    until("it is started", || all.starts().len() == 1);
+    until("somebody waits for it", || asleep(terminal.id().cast_signed()));
+    terminal
+}
+
+#[test]
+fn an_interrupt_ends_the_wait_alone() {
+    for (key, signal) in [("\x03", Signal::INT), ("\x1c", Signal::QUIT)] {
+        let all = Singletons::new();
+        let mut gate = Gate::new(&all, "gate");
+        let terminal = waiting_in_a_terminal(&all);
+        terminal.types(key);
+        assert_eq!(terminal.end().1.signal(), Some(signal.as_raw()));
+        another_caller_gets_it(&all, &mut gate);
+    }
+}
+
+#[test]
+fn a_terminal_that_is_closed_ends_the_wait_alone() {
+    let all = Singletons::new();
+    let mut gate = Gate::new(&all, "gate");
+    let terminal = waiting_in_a_terminal(&all);
+    let caller = Process::of(terminal.id().cast_signed()).unwrap();
+    drop(terminal);
+    caller.gone();
+    another_caller_gets_it(&all, &mut gate);
+}
+
+#[test]
+fn whoever_waits_and_is_killed_is_alone_in_that() {
+    for signal in [Signal::KILL, Signal::TERM, Signal::HUP] {
+        let all = Singletons::new();
+        let mut gate = Gate::new(&all, "gate");
+        let caller = Caller::start(&mut all.memo(GATED));
+        until("it is started", || all.starts().len() == 1);
+        caller.kill(signal);
+        assert_eq!(caller.end().status, 128 + signal.as_raw());
+        another_caller_gets_it(&all, &mut gate);
+    }
+}
+
+#[test]
+fn whoever_waits_is_killed_with_its_group_alone() {
+    for signal in [Signal::KILL, Signal::HUP, Signal::INT] {
+        let all = Singletons::new();
+        let mut gate = Gate::new(&all, "gate");
+        let mut memo = all.memo(GATED);
+        let caller = Caller::start(memo.process_group(0));
+        until("it is started", || all.starts().len() == 1);
+        kill_process_group(caller.pid(), signal).unwrap();
+        assert_eq!(caller.end().status, 128 + signal.as_raw());
+        another_caller_gets_it(&all, &mut gate);
+    }
+}
+
+/// Makes sure that a singleton is there, in no session that somebody else is in, and returns its id.
 #[track_caller]
-fn until_begun(singletons: &Singletons) {
-    until("it runs", || singletons.path("begun").exists());
-}
-
-mod ends_of_callers {
-    use super::*;
-
-    #[test]
-    fn an_interrupt_ends_the_caller_alone() {
-        survives(|singletons, ask| {
-            let terminal = Terminal::run(singletons, format!("exec {ask}"));
-            until_begun(singletons);
-            terminal.types("\x03");
-            use std::os::unix::process::ExitStatusExt;
-            assert_eq!(terminal.end().1.signal(), Some(2));
-        });
-    }
-
-    #[test]
-    fn so_does_a_terminal_that_is_closed() {
-        survives(|singletons, ask| {
-            let terminal = Terminal::run(singletons, format!("exec {ask}"));
-            until_begun(singletons);
-            let caller = Process::of(terminal.id().cast_signed()).unwrap();
-            drop(terminal);
-            caller.gone();
-        });
-    }
-
-    #[test]
-    fn so_do_signals() {
-        for signal in [Signal::KILL, Signal::TERM, Signal::HUP, Signal::QUIT] {
-            survives(|singletons, ask| {
-                let caller = Caller::start(&mut singletons.shell(format!("ulimit -c 0; exec {ask}")));
-                until_begun(singletons);
-                caller.kill(signal);
-                assert_eq!(caller.end().status, 128 + signal.as_raw());
-            });
-        }
-    }
-
-    #[test]
-    fn so_does_a_signal_to_its_group() {
-        for signal in [Signal::KILL, Signal::INT, Signal::TERM] {
-            survives(|singletons, ask| {
-                let caller = Caller::start(singletons.shell(format!("{ask}; true")).process_group(0));
-                until_begun(singletons);
-                kill_process_group(caller.pid(), signal).unwrap();
-                caller.end();
-            });
-        }
-    }
-
-    #[test]
-    fn so_does_the_end_of_its_session() {
-        // The leader ends, and the kernel hangs up on everybody in the foreground.
-        survives(|singletons, ask| {
-            singletons.fifo("leave");
-            let terminal =
-                Terminal::run(singletons, format!("{ask} & echo $! >caller; puppet waitfifo leave"));
-            until_begun(singletons);
-            let caller = Process::of(singletons.read("caller").trim().parse().unwrap()).unwrap();
-            singletons.ok("puppet tellfifo leave");
-            terminal.end();
-            caller.gone();
-        });
-    }
-
-    #[test]
-    fn what_is_ready_outlives_the_terminal_it_was_started_in() {
-        let singletons = Singletons::new();
-        let terminal = Terminal::shell(&singletons);
-        terminal.until("$ ");
-        terminal.types(&format!("{ASK}; {ASK} & wait; echo do''ne\n"));
-        terminal.until("done\r\n");
-        let process = singletons.service("k");
-        let shell = Process::of(terminal.id().cast_signed()).unwrap();
-        drop(terminal);
-        shell.gone();
+fn lives_apart(all: &Singletons, id: &str) {
+    assert_eq!(all.id(&format!("db {READY}")), id);
+    let session = |process: &Process| getsid(Pid::from_raw(process.pid)).unwrap();
+    let [guardian, supervisor, service] = three(all, "db");
+    assert_ne!(session(&guardian), getsid(None).unwrap());
+    assert_eq!(session(&supervisor), session(&guardian));
+    assert_eq!(session(&service).as_raw_nonzero().get(), service.pid);
+    for process in [guardian, supervisor, service] {
         assert!(!process.has_ended());
-        assert_eq!(singletons.starts(), [process.pid]);
-        singletons.never_twice();
+        let stat = fs::read_to_string(format!("/proc/{}/stat", process.pid)).unwrap();
+        let terminal = stat.rsplit(") ").next().unwrap().split(' ').nth(4).unwrap().to_owned();
+        assert_eq!(terminal, "0", "{} has a terminal", process.command());
     }
 }
 
-mod ci {
-    use super::*;
+#[test]
+fn it_is_in_no_group_of_the_callers() {
+    for signal in [Signal::KILL, Signal::TERM, Signal::HUP, Signal::INT] {
+        let all = Singletons::new();
+        let _gate = Gate::new(&all, "gate");
+        let line = format!("memo singleton db {READY}; puppet print returned , waitfifo gate");
+        let mut shell = all.shell(line);
+        let mut shell = shell.process_group(0).stdout(Stdio::piped()).spawn().unwrap();
+        let shown = read_until(shell.stdout.as_ref().unwrap(), "returned\n");
+        kill_process_group(Pid::from_child(&shell), signal).unwrap();
+        shell.wait().unwrap();
+        lives_apart(&all, shown.lines().next().unwrap());
+    }
+}
 
-    const COOKIES: [&str; 5] = [
+#[test]
+fn it_outlives_the_session_of_the_caller() {
+    let all = Singletons::new();
+    let terminal = Terminal::shell(&all);
+    terminal.until("$ ");
+    terminal.types(&format!("memo singleton db {READY}; echo do''ne\n"));
+    let shown = terminal.until("done\r\n").replace('\r', "");
+    let id = shown.lines().rev().nth(1).unwrap();
+    terminal.types("exit\n");
+    assert!(terminal.end().1.success());
+    lives_apart(&all, id);
+
+    // The leader dies of the hangup, and so does its group.
+    let terminal =
+        Terminal::run(&all, format!("memo singleton db {READY}; exec puppet print returned , pause"));
+    let shown = terminal.until("returned\r\n");
+    assert!(shown.starts_with(id), "{shown}");
+    let leader = Process::of(terminal.id().cast_signed()).unwrap();
+    drop(terminal);
+    leader.gone();
+    lives_apart(&all, id);
+}
+
+#[test]
+fn a_ci_system_ends_what_it_finds_by_its_cookie() {
+    let all = Singletons::new();
+    // Of this test alone: all processes of the machine are looked at.
+    let value = all.root().file_name().unwrap().to_str().unwrap();
+    let found = |cookie: &str| {
+        let entry = format!("{cookie}={value}");
+        let processes = fs::read_dir("/proc").unwrap().flatten();
+        let numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+        let has = |pid: &i32| {
+            let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+            environment.split(|byte| *byte == 0).any(|known| known == entry.as_bytes())
+        };
+        numbers.filter(has).collect::<BTreeSet<i32>>()
+    };
+    let cookies = [
         "RUNNER_TRACKING_ID",
         "BUILD_ID",
         "JENKINS_NODE_COOKIE",
         "JENKINS_SERVER_COOKIE",
         "VSTS_PROCESS_LOOKUP_ID",
     ];
-
-    /// Asks in a job; returns which of a CI system's variables each of the three processes has.
-    fn cookies(option: &str) -> [Vec<&'static str>; 3] {
-        let mut singletons = Singletons::new();
-        for cookie in COOKIES {
-            singletons.set(cookie, "job 7");
+    for (number, cookie) in cookies.iter().enumerate() {
+        let ask = |name: &str, words: &str| {
+            let mut memo = all.memo(&format!(
+                "{name} {words} --grace 0s --ready-notify -- puppet serve {name} leave pause , orphan pause , notify READY=1"
+            ));
+            assert_eq!(Ran::of(memo.env(cookie, value)).code, 0);
+        };
+        let name = format!("hidden{number}");
+        ask(&name, "--survive-ci");
+        assert_eq!(found(cookie), BTreeSet::new(), "{cookie}");
+        let hidden = three(&all, &name);
+        let name = format!("found{number}");
+        ask(&name, "");
+        let there = found(cookie);
+        let three = three(&all, &name);
+        for process in &three {
+            assert!(there.contains(&process.pid), "{cookie}: {}", process.command());
         }
-        singletons.line(&format!("k {option} -- puppet serve k"));
-        three(&singletons, "k").map(|pid| {
-            let variables = variables(pid);
-            COOKIES.into_iter().filter(|cookie| variables.contains(*cookie)).collect()
-        })
-    }
-
-    #[test]
-    fn a_job_can_end_what_it_has_left() {
-        assert_eq!(cookies(""), [(); 3].map(|()| COOKIES.to_vec()));
-    }
-
-    #[test]
-    fn unless_it_is_to_survive() {
-        assert_eq!(cookies("--survive-ci"), [(); 3].map(|()| Vec::<&str>::new()));
-    }
-
-    #[test]
-    fn the_variables_make_no_other_process() {
-        let singletons = Singletons::new();
-        let id = singletons.id("k -- puppet serve k");
-        assert_eq!(singletons.ok(&format!("BUILD_ID=7 {ASK}")).trim_end(), id);
+        for pid in there {
+            if let Some(process) = Process::of(pid) {
+                process.kill(Signal::KILL);
+            }
+        }
+        three.iter().for_each(Process::gone);
+        until("all has gone", || found(cookie).is_empty());
+        assert!(!hidden.iter().any(Process::has_ended), "{cookie}");
     }
 }
 
-mod cron {
-    use super::*;
+#[test]
+fn signals_mean_to_it_what_they_mean_to_others() {
+    let all = Singletons::new();
+    let callers = [
+        "trap '' INT QUIT TERM PIPE; exec env --block-signal=TERM $M",
+        "exec nohup $M",
+        // In the background of a shell without job control INT and QUIT are ignored.
+        "$M & wait $!",
+        "trap '' TERM CHLD; x=$(env --block-signal $M)",
+    ];
+    for (number, caller) in callers.iter().enumerate() {
+        // Rust's runtime ignores SIGPIPE, and so puppet does.
+        let gate = Gate::new(&all, &format!("gate{number}"));
+        let line = caller.replace("$M", &format!("memo singleton s{number} -- cat gate{number}"));
+        let ran = all.run(&line);
+        assert_eq!(ran.code, 0, "{caller}: {}", ran.stderr);
+        let process = all.service(&format!("s{number}"));
+        assert_eq!(process.signals(), [0, 0], "{caller}");
+        let supervisor = all.supervisor(&format!("s{number}"));
+        /// Where callers connect; and whoever waits.
+        const SOCKETS: usize = 2;
+        let waiting = Caller::start(&mut all.memo(&format!("wait s{number}")));
+        until("somebody waits for its end", || {
+            supervisor.sockets() == SOCKETS && asleep(waiting.number()) && asleep(supervisor.pid)
+        });
+        process.kill(Signal::TERM);
+        assert_eq!(waiting.end().status, 143, "{caller}");
+        drop(gate);
+    }
+}
 
-    #[test]
-    fn without_stdin_it_is_the_same() {
-        for closed in ["<&-", "<&- 2>&-", "</dev/null 2>/dev/full"] {
-            let singletons = Singletons::new();
-            let line = format!("memo singleton k --print id -- puppet serve k {closed}");
-            let output = patient(&singletons, &line).output().unwrap();
-            assert!(output.status.success(), "{closed}");
-            assert_eq!(String::from_utf8_lossy(&output.stdout).trim_end(), singletons.id("k"), "{closed}");
-            let [_, _, service] = three(&singletons, "k");
-            assert_eq!(super::descriptors(service), [0, 1, 2].into());
-            assert_eq!(fs::read_link(format!("/proc/{service}/fd/0")).unwrap().to_str(), Some("/dev/null"));
+/// What a user has left in a place that belongs to no sandbox.
+struct Stranger<'a> {
+    sandbox: &'a Sandbox,
+    user: u32,
+    processes: Vec<Process>,
+    left: Option<PathBuf>,
+}
+
+impl<'a> Stranger<'a> {
+    /// Returns a user whom nobody else is, who owns the sandbox; without the right to be another, oneself.
+    fn of(sandbox: &'a Sandbox) -> Self {
+        let user = rustix::process::geteuid();
+        let user = if user.is_root() { 1_000_000_000 + std::process::id() } else { user.as_raw() };
+        let mut stranger = Self { sandbox, user, processes: Vec::new(), left: None };
+        if rustix::process::geteuid().is_root() {
+            let owner = format!("{user}:{user}");
+            assert!(
+                sandbox
+                    .command("chown")
+                    .args(["-hR", &owner])
+                    .arg(sandbox.root())
+                    .status()
+                    .unwrap()
+                    .success()
+            );
+            stranger.left = Some(PathBuf::from(format!("/var/tmp/memo-{user}")));
+        }
+        stranger
+    }
+
+    /// Returns a shell line as a command that is given PATH and nothing else, as cron and sudo have it.
+    fn shell(&self, line: &str) -> Command {
+        let mut command = self.sandbox.command("setpriv");
+        if self.left.is_some() {
+            let user = self.user;
+            command.args([&format!("--reuid={user}"), &format!("--regid={user}"), "--clear-groups"]);
+        }
+        command.args(["/bin/bash", "-c", line]);
+        for name in ["HOME", "MEMO_DIR", "RUNS", "MEMO_TEST_NOW"] {
+            command.env_remove(name);
+        }
+        command
+    }
+
+    #[track_caller]
+    fn ok(&self, line: &str) -> String {
+        let ended = Caller::start(&mut self.shell(line)).end();
+        assert_eq!((ended.status, ended.stderr.as_str()), (0, ""), "{line}");
+        String::from_utf8(ended.stdout).unwrap()
+    }
+}
+
+impl Drop for Stranger<'_> {
+    fn drop(&mut self) {
+        for process in &self.processes {
+            process.kill(Signal::KILL);
+        }
+        if let Some(left) = &self.left {
+            let _ = fs::remove_dir_all(left);
         }
     }
+}
 
-    #[test]
-    fn without_stdout_it_is_started_all_the_same() {
-        let singletons = Singletons::new();
-        singletons.run(format!("{ASK} >&-"));
-        let [_, _, service] = three(&singletons, "k");
-        assert_eq!(super::descriptors(service), [0, 1, 2].into());
-        assert_eq!(singletons.ok(ASK).trim_end(), singletons.id("k"));
-        assert_eq!(singletons.starts().len(), 1);
+#[test]
+fn a_caller_who_has_next_to_nothing_gets_it_too() {
+    let sandbox = Sandbox::new();
+    let mut stranger = Stranger::of(&sandbox);
+    let memo = format!("memo singleton db {READY}");
+    let id = stranger.ok(&memo);
+    let status: serde_json::Value =
+        serde_json::from_str(&stranger.ok("memo singleton status db --json")).unwrap();
+    for field in ["pid", "supervisor"] {
+        let pid = i32::try_from(status[field].as_i64().unwrap()).unwrap();
+        stranger.processes.push(Process::of(pid).unwrap());
     }
-
-    #[test]
-    fn without_an_environment_it_is_found_by_the_next_call() {
-        let mut sandbox = Sandbox::new();
-        for name in ["HOME", "MEMO_DIR", "MEMO_TEST_NOW"] {
-            sandbox.unset(name);
-        }
-        // Where one user's files are that has no home is the same for all tests: the name is this one's.
-        let singletons = Unhoused(sandbox);
-        let sandbox = &singletons.0;
-        let first = sandbox.ok(&format!("cd / && cd - >/dev/null; {ASK} <&-"));
-        let second = sandbox.ok(&format!("exec env -i PATH=\"$PATH\" RUNS=\"$RUNS\" {ASK} <&-"));
-        assert_eq!(first, second);
-        let state = sandbox.ok("memo singleton k --print state");
-        assert!(fs::metadata(state.trim_end()).unwrap().is_dir(), "{state}");
+    // Whoever has nowhere to print to hears nothing, and it is there all the same.
+    for (closed, shown) in [
+        ("<&-", true),
+        (">&-", false),
+        ("2>&-", true),
+        ("<&- >&-", false),
+        ("<&- 2>&-", true),
+        ("<&- >&- 2>&-", false),
+    ] {
+        let text = stranger.ok(&format!("{memo} {closed}"));
+        assert_eq!(text, if shown { id.as_str() } else { "" }, "{closed}");
     }
+    assert_eq!(stranger.ok("memo singleton db --print id"), id);
 
-    /// A sandbox whose singletons are outside of it.
-    struct Unhoused(Sandbox);
-
-    impl Drop for Unhoused {
-        fn drop(&mut self) {
-            let state = self.0.run("memo singleton k --print state").stdout;
-            let stopped = self.0.run("memo singleton stop k --grace 0s");
-            let mut above = std::path::Path::new(state.trim_end()).ancestors().skip(2);
-            if let Some(scope) = above.next().filter(|_| state.contains("/singleton/")) {
-                let _ = fs::remove_dir_all(scope);
-                // Those above it only if nobody else has anything there.
-                for directory in above.take(2) {
-                    let _ = fs::remove_dir(directory);
-                }
-            }
-            if !std::thread::panicking() {
-                assert_eq!(stopped.code, 0, "{}", stopped.stderr);
-            }
-        }
+    let state = PathBuf::from(stranger.ok("memo singleton db --print state").trim_end());
+    assert!(state.starts_with(format!("/var/tmp/memo-{}/singleton", stranger.user)), "{}", state.display());
+    let scope = state.ancestors().nth(2).unwrap();
+    if stranger.left.is_none() {
+        stranger.left = Some(scope.to_owned());
     }
+    for directory in scope.ancestors().take(3) {
+        let metadata = directory.metadata().unwrap();
+        assert_eq!((metadata.uid(), metadata.permissions().mode() & 0o077), (stranger.user, 0));
+    }
+    stranger.ok("memo singleton stop db -q");
+    assert!(stranger.processes.iter().all(Process::has_ended));
+}
+
+#[test]
+fn it_can_be_started_with_any_stream_closed() {
+    let all = Singletons::new();
+    for (number, closed) in ["<&-", ">&-", "2>&-", "<&- >&-", ">&- 2>&-", "<&- >&- 2>&-"].iter().enumerate() {
+        ends(&all, &format!("memo singleton s{number} {READY} {closed}"));
+        has_nothing_of_the_callers(&all, &format!("s{number}"));
+    }
+}
+
+#[test]
+fn a_script_that_ends_at_the_first_error_goes_on() {
+    let all = Singletons::new();
+    let session = all.steps(&[
+        "set -euo pipefail; x=$(memo singleton db -- puppet serve db); memo singleton db --no-start | grep -qx $x; \
+         memo singleton id db | grep -qx $x; memo singleton stop db -q; memo singleton stop db; echo on",
+        "set -e; x=$(memo singleton db -- nosuch); echo on",
+        "set -e; memo singleton db --no-start -- puppet serve db; echo on",
+        "set -e; if memo singleton status db 2>/dev/null; then echo runs; else echo \"does not: $?\"; fi",
+    ]);
+    assert_data_eq!(
+        session,
+        str![[r#"
+$ set -euo pipefail; x=$(memo singleton db -- puppet serve db); memo singleton db --no-start | grep -qx $x; memo singleton id db | grep -qx $x; memo singleton stop db -q; memo singleton stop db; echo on
+on
+$ set -e; x=$(memo singleton db -- nosuch); echo on
+memo: error: cannot run `nosuch`: no such command
+memo:   hint: is it a shell builtin or a function? try `memo sh -c '...'`
+[exit 127]
+$ set -e; memo singleton db --no-start -- puppet serve db; echo on
+memo: error: singleton `db` is not running
+memo:   hint: without `--no-start` it is started
+[exit 75]
+$ set -e; if memo singleton status db 2>/dev/null; then echo runs; else echo "does not: $?"; fi
+does not: 1
+
+"#]]
+    );
+}
+
+#[test]
+fn callers_that_xargs_starts_get_one_and_the_same() {
+    let all = Singletons::new();
+    let ended = ends(
+        &all,
+        "seq 40 | xargs -P8 -I% memo singleton db --print id -k _n=% --ready-notify -- puppet serve db notify READY=1",
+    );
+    assert_eq!(ended.stderr, "");
+    let id = all.id("db");
+    let shown = String::from_utf8(ended.stdout).unwrap();
+    assert_eq!(shown.lines().collect::<Vec<_>>(), vec![id.as_str(); 40]);
+    assert_eq!(all.starts().len(), 1);
+    all.never_twice();
 }

@@ -95,6 +95,7 @@ fn why_says_what_asking_would_do() {
     assert_eq!(why("--framing line"), (0, said("used")));
     assert_eq!(why("--framing json"), (1, said("replaced") + "  framing\n"));
     assert_eq!(why("--ready-cmd true"), (1, said("replaced") + "  readiness\n"));
-    assert_eq!(why("--ttl 0"), (1, said("replaced") + "  expired\n"));
+    let later = sandbox.run("MEMO_TEST_NOW=99999 memo singleton why x --ttl 1h -- cat");
+    assert_eq!((later.code, later.stdout), (1, said("replaced") + "  expired\n"));
     assert_eq!(why("-k a"), (1, said("replaced") + "  key-text\n"));
 }

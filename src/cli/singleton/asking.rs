@@ -14,6 +14,7 @@ use crate::exec::key_command;
 use crate::singleton::ask::{self, Ask, Got, OnChange};
 use crate::singleton::dependencies::Changed;
 use crate::singleton::framing::Framing;
+use crate::singleton::inside;
 use crate::singleton::message::Busy;
 use crate::singleton::report::Report;
 use crate::singleton::slot::Slot;
@@ -81,11 +82,12 @@ impl Asking<'_> {
         let found = || changes(wanted, path);
         let environment: Vec<(OsString, OsString)> =
             around.environment.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        let check = |report: &Report| self.check(slot, report);
+        let check = |report: &Report, limit: Duration| self.check(slot, report, limit);
         let asked = Ask {
             slot,
             service: wanted.service.as_ref(),
             ensure: wanted.ensure.clone(),
+            inside: inside::instance_of(slot, around.environment.get(inside::STACK)),
             kept: &|| wanted.to_keep(path),
             on_change: args.on_change.map_or(OnChange::Replace, OnChange::from),
             busy: args.busy.map_or(Busy::Wait, Busy::from),
@@ -139,13 +141,14 @@ impl Asking<'_> {
     }
 
     /// Asks `--check` whether an instance still is good.
-    fn check(&self, slot: &Slot, report: &Report) -> Result<(), String> {
+    fn check(&self, slot: &Slot, report: &Report, limit: Duration) -> Result<(), String> {
         let Some(line) = &self.args.check else { return Ok(()) };
         let told = variables("MEMO", slot, report);
         let own = self.around.environment.iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
         let all = crate::singleton::service::with_variables(&own.collect::<Vec<_>>(), told);
         let all = all.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str()));
-        key_command::check(line, all).map_err(|failed| failed.to_string())
+        key_command::check_within(line, all, std::path::Path::new("."), limit)
+            .map_err(|failed| failed.to_string())
     }
 }
 
@@ -189,7 +192,9 @@ pub(super) fn capitals(name: &str) -> String {
 
 /// Returns the prefix of the variables of an instance that is called so.
 pub(super) fn prefix(name: &str) -> String {
-    if name.starts_with('@') { "SINGLETON".to_owned() } else { capitals(name) }
+    let prefix = if name.starts_with('@') { "SINGLETON".to_owned() } else { capitals(name) };
+    // Names of memo's own: by one of them what a crash has left is found, and killed.
+    if prefix.starts_with("MEMO") { format!("_{prefix}") } else { prefix }
 }
 
 /// How long a supervisor may take to answer what it need not think about.
@@ -204,5 +209,6 @@ mod tests {
         assert_eq!(prefix("db-1.x"), "DB_1_X");
         assert_eq!(prefix("1a"), "_1A");
         assert_eq!(prefix("@0011"), "SINGLETON");
+        assert_eq!(prefix("memo-singleton"), "_MEMO_SINGLETON");
     }
 }

@@ -1,5 +1,6 @@
 //! `--dep-singleton NAME`: which instance a singleton is, as something that others depend on.
 
+use std::ffi::OsStr;
 use std::time::{Duration, Instant};
 
 use super::place;
@@ -10,6 +11,7 @@ use crate::config::Config;
 use crate::error::{Error, Kind};
 use crate::singleton::ask::Lacking;
 use crate::singleton::client::{Connection, Heard};
+use crate::singleton::inside;
 use crate::singleton::message::{Reply, Request};
 use crate::singleton::scope::Scope;
 use crate::singleton::slot::Slot;
@@ -69,20 +71,23 @@ fn instance(name: &str, config: &Config, around: &Surroundings) -> Result<Option
             }
             Err(error) => return Err(error),
         };
-        if let Some(instance) = ready(name, &slot)? {
+        if let Some(instance) = ready(name, &slot, around.environment.get(inside::STACK))? {
             return Ok(Some(instance));
         }
     }
     Ok(None)
 }
 
-fn ready(name: &str, slot: &Slot) -> Result<Option<InstanceId>, Error> {
+fn ready(name: &str, slot: &Slot, stack: Option<&OsStr>) -> Result<Option<InstanceId>, Error> {
     let said = |why| lacking(name, why, Wish::plain(LIMIT));
     let deadline = Instant::now() + LIMIT;
     loop {
         let connection = Connection::open(slot).map_err(|error| said(Lacking::System(error)))?;
         let Some(mut connection) = connection else { return Ok(None) };
         connection.until(Some(deadline));
+        if let Some(inside) = inside::instance_of(slot, stack) {
+            connection.send(&Request::Inside(inside));
+        }
         match connection.ask(&Request::Join) {
             Heard::Reply(Reply::Ready(report)) => return Ok(Some(report.instance)),
             Heard::Reply(Reply::Failed(verdict)) => return Err(said(Lacking::Failed(Box::new(verdict)))),

@@ -12,6 +12,7 @@ use crate::engine::Exit;
 use crate::error::{Error, Kind, system_text};
 use crate::exec::{launch, passing};
 use crate::singleton::client::Heard;
+use crate::singleton::inside;
 use crate::singleton::message::{Reply, Request};
 use crate::singleton::service::with_variables;
 use crate::sys::process::{Ended, is_not_found};
@@ -59,7 +60,10 @@ pub(super) fn hold(words: &[OsString], around: &Surroundings) -> Result<Exit, Er
             _ => return Err(not_running(&asked.name, false, false)),
         }
     };
-    let told = variables(&prefix(&asked.name), &asked.slot, &asked.got.report);
+    let outer = around.environment.get(inside::STACK);
+    let stack = inside::stack(&asked.slot, asked.got.report.instance, outer);
+    let mut told = variables(&prefix(&asked.name), &asked.slot, &asked.got.report);
+    told.push((inside::STACK.into(), stack));
     let own: Vec<(OsString, OsString)> =
         around.environment.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let all = with_variables(&own, told);

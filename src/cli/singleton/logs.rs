@@ -89,7 +89,7 @@ impl<'a> Following<'a> {
         Self { slot, changes: Changes::of_content(slot.directory()).ok(), position: 0 }
     }
 
-    /// Prints what comes until the supervisor has ended, or a signal comes, which is returned.
+    /// Prints what comes until the supervisor has ended, or a signal comes, which is returned; SIGPIPE when nobody reads.
     fn until_end(
         &mut self,
         connection: &mut Connection,
@@ -97,7 +97,7 @@ impl<'a> Following<'a> {
     ) -> Result<Option<i32>, Error> {
         loop {
             if !self.pass_on()? {
-                return Ok(None);
+                return Ok(Some(signal::PIPE));
             }
             let mut watches = [
                 Watch::new(connection.stream().as_raw_fd(), poll::READ),
@@ -176,7 +176,8 @@ pub(super) fn stay(asked: Asked, around: &Surroundings) -> Result<Exit, Error> {
         };
         connection.until(Some(Instant::now() + ANSWER));
         connection.ask(&stop);
-        following.until_end(&mut ends, None)?;
+        // A second one is not waited through.
+        following.until_end(&mut ends, Some(&signals))?;
         return Ok(Exit::Signal(signal));
     }
     Ok(match ends.hear() {

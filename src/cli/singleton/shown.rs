@@ -87,7 +87,7 @@ pub(super) fn object(name: &str, slot: &Slot, report: &Report, now: Timestamp) -
         .text("stage", report.stage.name())
         .text("instance", &report.instance.to_string())
         .text("fingerprint", &report.fingerprint.to_string())
-        .number("pid", u64::try_from(report.pid).unwrap_or(0))
+        .optional_number("pid", u64::try_from(report.pid).ok().filter(|pid| *pid > 0))
         .number("supervisor", u64::try_from(report.supervisor).unwrap_or(0))
         .bytes("address", report.address.as_deref().map(str::as_bytes))
         .optional_number("port", report.port.map(u64::from))

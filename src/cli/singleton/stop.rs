@@ -42,7 +42,7 @@ pub(super) fn stop(args: &StopArgs, config: &Config, around: &Surroundings, ui: 
     let request =
         Request::Stop { instance, why: Why::Stopped, grace, busy: args.busy.map_or(Busy::Kill, Busy::from) };
     for slot in slots {
-        stop_one(&slot, &request, grace, ui)?;
+        stop_one(&slot, &request, ui)?;
     }
     Ok(0)
 }
@@ -55,7 +55,7 @@ fn parse_instance(text: &str) -> Result<InstanceId, Error> {
 }
 
 /// Ends the instance in a slot, if there is one, and returns when all of it has gone.
-fn stop_one(slot: &Slot, request: &Request, grace: Option<Duration>, ui: &Ui) -> Result<(), Error> {
+fn stop_one(slot: &Slot, request: &Request, ui: &Ui) -> Result<(), Error> {
     let name = place::called(slot);
     let said = |why| lacking(&name, why, Wish::plain(ANSWER));
     let Some(mut connection) = Connection::open(slot).map_err(|error| said(Lacking::System(error)))? else {
@@ -66,6 +66,7 @@ fn stop_one(slot: &Slot, request: &Request, grace: Option<Duration>, ui: &Ui) ->
         };
     };
     // Only a wait for others may take as long as they like.
+    let mut grace = Duration::ZERO;
     let waits = matches!(request, Request::Stop { busy: Busy::Wait, .. });
     connection.until((!waits).then(|| Instant::now() + ANSWER));
     match connection.ask(request) {
@@ -81,14 +82,22 @@ fn stop_one(slot: &Slot, request: &Request, grace: Option<Duration>, ui: &Ui) ->
         Heard::Reply(Reply::Gone) if matches!(request, Request::Stop { instance: Some(_), .. }) => {
             return Ok(());
         }
+        Heard::Reply(Reply::Stopping(patience)) => grace = patience,
         _ => {}
     }
     let instance = slot.record().map(|record| record.instance);
-    if !wait_for_lock(slot, grace.unwrap_or_default() + LONGEST)? {
+    if !wait_for_lock(slot, grace + LONGEST)? {
         return Err(Error::new(Kind::Failed, format_args!("singleton `{name}` was told to end and has not"))
             .hint(format_args!("`memo singleton status {name}` shows its process")));
     }
     let last = Last::read(slot.directory()).filter(|last| Some(last.verdict.instance) == instance);
+    if let Some(last) = last.as_ref().filter(|last| last.verdict.is_stuck) {
+        return Err(Error::new(
+            Kind::Usage,
+            format_args!("singleton `{name}` was ended, but {}", last.verdict.note),
+        )
+        .hint("they may belong to another user, or wait for a disk"));
+    }
     if let Some(why) = last.and_then(|last| last.verdict.release_failed) {
         ui.warning(format_args!("the release of singleton `{name}` failed: {why}"), None);
     }

@@ -20,7 +20,6 @@ use crate::cli::surroundings::Surroundings;
 use crate::config::{Config, duration};
 use crate::engine;
 use crate::error::{Error, Kind};
-use crate::singleton::ask::{STACK, is_inside, stack_with};
 use crate::singleton::dependencies::{Dependencies, Kept, Unknown};
 use crate::singleton::framing::Framing;
 use crate::singleton::message::Ensure;
@@ -123,7 +122,8 @@ pub(super) fn wanted(
     let timeout = timeout.unwrap_or(TIMEOUT);
     let store = meant.root.parent().and_then(|above| above.metadata().ok());
     let hidden = Hidden { store: store.as_ref().map(device_and_inode), ..Hidden::default() };
-    let directory = around.place.directory.clone().unwrap_or_default();
+    // Where the caller is in none, its process is in one that is always there.
+    let directory = around.place.directory.clone().unwrap_or_else(|| PathBuf::from("/"));
     let mut wanted = Wanted {
         meant,
         service: None,
@@ -145,14 +145,12 @@ pub(super) fn wanted(
     let readiness = readiness(args, &wanted.directory)?;
     let port = args.port.as_deref().map(parse_port).transpose()?;
     let framing = typed_framing.or(framing);
-    let outer = around.environment.get(STACK);
     let set = set_path(&assignments);
     let search_path = set.as_deref().or_else(|| around.environment.get("PATH"));
     let first = words.first().map(OsString::as_os_str).unwrap_or_default();
     let program = search::find(first, search_path).map_err(|why| not_runnable(first, why))?;
     let environment = environment_for(around.environment.iter(), args.survive_ci);
     let assigned = assignments.iter().map(|(name, value)| (name.as_str().into(), value.clone()));
-    let stack = (STACK.into(), stack_with(slot, outer));
     let mut settings = Settings {
         timeout,
         idle: framing.map(|_| IDLE_OF_CALLS),
@@ -169,7 +167,6 @@ pub(super) fn wanted(
         framing,
         readiness: says_ready.then(|| Service::readiness_digest(&readiness, port)),
         given,
-        nested: is_inside(slot, outer),
     });
     wanted.service = Some(Service {
         name: place::called(slot),
@@ -177,7 +174,7 @@ pub(super) fn wanted(
         program: absolute(&program, &wanted.directory),
         words: words.to_vec(),
         assignments: assignments.iter().map(|(name, _)| name.to_string()).collect(),
-        environment: with_variables(&environment, assigned.chain([stack])),
+        environment: with_variables(&environment, assigned),
         directory: wanted.directory.clone(),
         readiness,
         framing,
@@ -318,7 +315,10 @@ fn refused(option: &str, value: &str, why: impl std::fmt::Display) -> Error {
 /// # Errors
 /// When it is none.
 pub(super) fn parse_duration(option: &str, text: &str) -> Result<Duration, Error> {
-    duration::parse(text).map_err(|bad| refused(option, text, &bad).hint(bad.hint()))
+    /// A hundred years: longer is for ever, and a clock can still count it.
+    const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+    let parsed = duration::parse(text).map(|duration| duration.min(LONGEST));
+    parsed.map_err(|bad| refused(option, text, &bad).hint(bad.hint()))
 }
 
 fn parse_limit(option: &str, text: &Option<String>) -> Result<Option<Option<Duration>>, Error> {

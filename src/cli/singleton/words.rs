@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::action::part::Apart;
 use crate::action::reason::Missed;
+use crate::cli::quote::is_hidden;
 use crate::config::duration::Shown;
 use crate::error::{Error, Kind, system_text};
 use crate::singleton::ask::{Lacking, Told};
@@ -93,6 +94,11 @@ pub(super) fn lacking(name: &str, lacking: Lacking, wanted: Wish<'_>) -> Error {
             ),
         )
         .hint("`--timeout` waits longer, `--busy kill` does not wait"),
+        Lacking::StillGoing(stage) => Error::new(
+            Kind::TimedOut,
+            format_args!("singleton `{name}` was still {} after {}", stage.name(), Shown(wanted.timeout)),
+        )
+        .hint("it goes on; `--timeout` waits longer"),
         Lacking::Late(pid) => late(name, pid, wanted.timeout),
         Lacking::Looping(last) => Error::new(
             Kind::Failed,
@@ -101,7 +107,7 @@ pub(super) fn lacking(name: &str, lacking: Lacking, wanted: Wish<'_>) -> Error {
                 last.ends.iter().filter(|end| end.quick).count()
             ),
         )
-        .details(last.verdict.tail)
+        .details(plain(&last.verdict.tail))
         .hint("`--force` starts it all the same"),
         Lacking::Inside => Error::new(
             Kind::Failed,
@@ -185,7 +191,7 @@ pub(super) fn status_of(ended: Option<Ended>) -> Option<u8> {
 
 fn failed(name: &str, verdict: &Verdict, first_word: &str, timeout: Duration) -> Error {
     let note = if verdict.note.is_empty() { String::new() } else { format!(": {}", verdict.note) };
-    let tail = verdict.tail.clone();
+    let tail = plain(&verdict.tail);
     match verdict.why {
         Why::NotStarted => match verdict.errno.map(std::io::Error::from_raw_os_error) {
             Some(error) => {
@@ -249,5 +255,15 @@ pub(super) fn unanswered(name: &str, verdict: &Verdict) -> Error {
         why => format!("{why}: {}", verdict.note),
     };
     Error::new(kind, format_args!("singleton `{name}` ended before it had replied: {what}"))
-        .details(verdict.tail.iter().cloned())
+        .details(plain(&verdict.tail))
+}
+
+/// Returns lines of a log without what a terminal would obey.
+fn plain(lines: &[String]) -> Vec<String> {
+    let escaped = |c: char| match c {
+        '\t' => "\t".to_owned(),
+        c if is_hidden(c) => c.escape_default().to_string(),
+        c => c.to_string(),
+    };
+    lines.iter().map(|line| line.chars().map(escaped).collect()).collect()
 }

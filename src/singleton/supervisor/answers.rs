@@ -6,7 +6,7 @@ use super::Supervisor;
 use super::clients::{ClientId, Role};
 use crate::action::instance::InstanceId;
 use crate::singleton::machine::Event;
-use crate::singleton::message::{Busy, Ensure, Reply, Request};
+use crate::singleton::message::{Busy, Change, Ensure, Reply, Request};
 use crate::singleton::readiness::Ready;
 use crate::singleton::report::{Report, Stage};
 use crate::singleton::service::Service;
@@ -15,11 +15,18 @@ use crate::sys::process;
 
 impl Supervisor {
     pub(super) fn answer(&mut self) {
-        for (client, request) in self.clients.requests() {
-            match request {
-                request if self.tell_if_failed(client, request.as_ref()) => {}
-                None => self.clients.tell(client, &Reply::Unsupported),
-                Some(request) => self.answer_one(client, request),
+        loop {
+            let requests = self.clients.requests();
+            // What came together is answered together: nobody tells a second time that something has come.
+            if requests.is_empty() {
+                return;
+            }
+            for (client, request) in requests {
+                match request {
+                    request if self.tell_if_failed(client, request.as_ref()) => {}
+                    None => self.clients.tell(client, &Reply::Unsupported),
+                    Some(request) => self.answer_one(client, request),
+                }
             }
         }
     }
@@ -45,14 +52,17 @@ impl Supervisor {
                 let reply = Reply::Status(self.report());
                 self.clients.tell(client, &reply);
             }
+            Request::Inside(instance) => self.clients.set_inside(client, instance),
             Request::Ensure(ensure) => {
-                if ensure.fingerprint == self.service.fingerprint {
+                let change = self.report().change(&ensure, self.is_expired());
+                // Who is refused has no say in how long it lives.
+                if matches!(change, None | Some(Change::Expired)) {
                     self.service.settings.adopt(&ensure.given);
                     if ensure.given.on_release.is_some() && self.running.is_some() {
                         let _ = self.keep_release();
                     }
                 }
-                if ensure.nested {
+                if self.is_inside(client) {
                     let reply = self.judge(&ensure);
                     self.clients.tell(client, &reply);
                     return;
@@ -60,12 +70,17 @@ impl Supervisor {
                 self.clients.set_role(client, Role::Ensuring(ensure));
                 self.tell_waiting();
             }
+            Request::Join if self.is_inside(client) => {
+                let reply = Reply::Ready(self.report());
+                self.clients.tell(client, &reply);
+            }
             Request::Join => {
                 self.clients.set_role(client, Role::Joining);
                 self.tell_waiting();
             }
             Request::Lease => {
-                if self.machine.stage() == Stage::Ready && !self.machine.is_promised_away() {
+                let is_free = !self.machine.is_promised_away() || self.is_inside(client);
+                if self.machine.stage() == Stage::Ready && is_free {
                     let reply = Reply::Ready(self.report());
                     self.clients.tell(client, &reply);
                     self.clients.set_role(client, Role::Leasing);
@@ -87,15 +102,20 @@ impl Supervisor {
         }
     }
 
+    /// Returns whether a client asks from inside of the instance, which is there.
+    fn is_inside(&self, client: ClientId) -> bool {
+        matches!(self.machine.stage(), Stage::Starting | Stage::Ready)
+            && self.clients.is_inside(client, self.instance)
+    }
+
     fn add_call(&mut self, client: ClientId, body: &[u8]) {
         let Some(framing) = self.service.framing else {
             let why = "it was not started to answer calls";
             self.clients.tell(client, &Reply::Refused(why.to_owned()));
             return;
         };
-        if self.machine.is_promised_away()
-            || self.machine.stage() != Stage::Ready && !self.machine.will_be_ready()
-        {
+        let is_free = !self.machine.is_promised_away() || self.is_inside(client);
+        if !is_free || self.machine.stage() != Stage::Ready && !self.machine.will_be_ready() {
             self.clients.tell(client, &Reply::Gone);
             return;
         }
@@ -129,7 +149,10 @@ impl Supervisor {
             self.clients.tell(client, &Reply::InUse { leases, calls });
             return;
         }
-        self.service.settings.grace = grace.unwrap_or(self.service.settings.grace);
+        // A stop that waits may be withdrawn.
+        if !in_use || busy == Busy::Kill {
+            self.service.settings.grace = grace.unwrap_or(self.service.settings.grace);
+        }
         self.clients.set_role(client, Role::Stopping);
         self.happen(match busy {
             Busy::Kill => Event::Stop(why),
@@ -140,8 +163,9 @@ impl Supervisor {
 
     /// Tells those who asked for a stop that it is under way, once it is.
     pub(super) fn tell_stopping(&mut self) {
+        let grace = self.service.settings.grace;
         if self.machine.stage() == Stage::Stopping {
-            self.clients.tell_those(|role| (*role == Role::Stopping).then_some(Reply::Stopping));
+            self.clients.tell_those(|role| (*role == Role::Stopping).then_some(Reply::Stopping(grace)));
         }
     }
 

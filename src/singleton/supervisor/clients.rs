@@ -4,9 +4,13 @@ use std::io::{self, Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 
+use crate::action::instance::InstanceId;
 use crate::singleton::message::{self, Ensure, Reply, Request};
 use crate::sys::poll::{self, Watch};
 use crate::sys::{process, socket};
+
+/// How much is taken from a client that waits for an answer, in bytes.
+const MOST_UNASKED: usize = 64 << 10;
 
 /// Names a client for as long as the supervisor lives.
 pub(super) type ClientId = u64;
@@ -40,6 +44,8 @@ pub(super) struct Client {
     leaving: Vec<u8>,
     /// How much of `leaving` was sent.
     sent: usize,
+    /// The instance that it asks from inside of.
+    inside: Option<InstanceId>,
     /// Whether it has asked anything yet.
     heard: bool,
     /// It says no more: it has gone, or sent what makes no sense.
@@ -68,9 +74,22 @@ impl Clients {
             arrived: Vec::new(),
             leaving: Vec::new(),
             sent: 0,
+            inside: None,
             heard: false,
             gone: false,
         });
+    }
+
+    /// Notes that a client asks from inside of an instance.
+    pub(super) fn set_inside(&mut self, id: ClientId, instance: InstanceId) {
+        if let Some(client) = self.list.iter_mut().find(|client| client.id == id) {
+            client.inside = Some(instance);
+        }
+    }
+
+    /// Returns whether a client asks from inside of this instance.
+    pub(super) fn is_inside(&self, id: ClientId, instance: InstanceId) -> bool {
+        self.list.iter().any(|client| client.id == id && client.inside == Some(instance))
     }
 
     /// Returns the last that was let in; of two, the one with the higher number came later.
@@ -87,15 +106,20 @@ impl Clients {
     pub(super) fn watch(&self, watches: &mut Vec<Watch>) {
         for client in &self.list {
             let writes = if client.sent < client.leaving.len() { poll::WRITE } else { 0 };
-            watches.push(Watch::new(client.stream.as_raw_fd(), poll::READ | writes));
+            // Who waits for an answer has nothing to say meanwhile; what it says all the same is not kept without end.
+            let is_full = client.role != Role::Talking && client.arrived.len() >= MOST_UNASKED;
+            let reads = if is_full { poll::READ_HANGUP } else { poll::READ };
+            watches.push(Watch::new(client.stream.as_raw_fd(), reads | writes));
         }
     }
 
     /// Reads and writes where the watches, of each client in order, say that it is possible.
     pub(super) fn exchange(&mut self, watches: &[Watch]) {
         for (client, watch) in self.list.iter_mut().zip(watches) {
-            if watch.got(poll::READ | poll::HANGUP | poll::ERROR) {
+            if watch.got(poll::READ) {
                 client.read();
+            } else if watch.got(poll::HANGUP | poll::READ_HANGUP | poll::ERROR) {
+                client.gone = true;
             }
             if watch.got(poll::WRITE) {
                 client.write();
@@ -193,7 +217,8 @@ impl Client {
                 Ok(n) => {
                     self.arrived.extend_from_slice(&buffer[..n]);
                     // Others are served in between.
-                    if n < buffer.len() || self.arrived.len() > message::MOST_BYTES {
+                    let is_full = self.role != Role::Talking && self.arrived.len() >= MOST_UNASKED;
+                    if n < buffer.len() || is_full || self.arrived.len() > message::MOST_BYTES {
                         return;
                     }
                 }

@@ -17,6 +17,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::{Duration, Instant};
 
+use super::inside;
 use super::log::{self, Log};
 use super::machine::{Effect, Event, Machine};
 use super::message::Reply;
@@ -266,7 +267,7 @@ impl Supervisor {
                 self.waiting.ended(pid, how, now);
             }
         }
-        if self.machine.awaits_end_of_tree() && self.tree().is_empty() {
+        if self.machine.awaits_end_of_tree() && self.nothing_is_left() {
             self.drain();
             self.running = None;
             self.happen(Event::TreeGone);
@@ -276,8 +277,13 @@ impl Supervisor {
     /// Returns the processes of the instance: all below this one that have not ended.
     fn tree(&self) -> Vec<tree::Process> {
         let mut tree = tree::of_instance(process::id());
-        tree.retain(|process| process.state != 'Z' && Some(process.pid) != self.release);
+        tree.retain(|process| Some(process.pid) != self.release);
         tree
+    }
+
+    /// Returns whether no process of the instance is left.
+    fn nothing_is_left(&self) -> bool {
+        !process::has_children() || self.tree().is_empty() && tree::others_alone_are_below(process::id())
     }
 
     fn main_ended(&mut self, how: Ended) {
@@ -450,9 +456,7 @@ impl Supervisor {
                 self.tell_stopping();
             }
             Effect::Kill => {
-                for process in self.tree() {
-                    tree::send(&process, signal::KILL);
-                }
+                self.tree().iter().for_each(tree::kill);
             }
             Effect::Release => self.begin_release(),
             Effect::KillRelease => {
@@ -531,6 +535,7 @@ impl Supervisor {
             started: self.started,
             finished: self.clock.now(),
             release_failed: self.release_failed.clone(),
+            is_stuck: self.machine.is_stuck(),
         }
     }
 
@@ -543,6 +548,9 @@ impl Supervisor {
                     NotStarted::System(error) => {
                         self.errno = error.raw_os_error();
                         self.note = system_text(&error);
+                    }
+                    NotStarted::Slot(error) => {
+                        self.note = format!("cannot write to its slot: {}", system_text(&error))
                     }
                     NotStarted::Taken(note) => self.note = note,
                 }
@@ -580,13 +588,16 @@ impl Supervisor {
                 return Err(NotStarted::Taken(format!("port {port} is taken{by}")));
             }
         }
-        self.write_record(0)?;
-        self.keep_release()?;
+        self.write_record(0).map_err(NotStarted::Slot)?;
+        self.keep_release().map_err(NotStarted::Slot)?;
         fault::point("singleton.spawning");
         let wants_notices = readiness.contains(&Ready::Notify);
         let port = self.port.map(|port| ("PORT".into(), port.to_string().into()));
         let told = release::told(&self.slot, self.instance, &self.service.name);
-        let environment = with_variables(&self.service.environment, told.into_iter().chain(port));
+        let outer = self.service.environment.iter().find(|(name, _)| name == inside::STACK);
+        let stack = inside::stack(&self.slot, self.instance, outer.map(|(_, stack)| stack.as_os_str()));
+        let added = told.into_iter().chain(port).chain([(inside::STACK.into(), stack)]);
+        let environment = with_variables(&self.service.environment, added);
         let running = Running::start(&self.service, &self.slot, environment, wants_notices, self.open_files)?;
         let pid = running.pid;
         self.running = Some(running);
@@ -632,6 +643,7 @@ impl Supervisor {
 }
 
 enum NotStarted {
+    Slot(std::io::Error),
     System(std::io::Error),
     Taken(String),
 }

@@ -107,6 +107,10 @@ impl Waiting {
             ready => process::fork_child().inspect(|child| {
                 if child.is_none() {
                     let supervisor = process::parent();
+                    // It has all that the supervisor has open, the lock among it.
+                    if !process::told_of_end_of(supervisor, signal::KILL) {
+                        end::at_once(1);
+                    }
                     end::at_once(probe::probe(ready, supervisor, since).code())
                 }
             }),
