@@ -51,6 +51,7 @@ mod singleton_chaos;
 mod singleton_crash;
 mod singleton_help;
 mod singleton_life;
+mod singleton_programs;
 mod singleton_race;
 mod singleton_ready;
 mod stats;

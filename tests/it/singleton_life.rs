@@ -168,8 +168,6 @@ memo:   hint: `--busy wait` waits until it is not, `--busy kill` does not
         let start = "k --ready-file never -- puppet serve k , touch up";
         let starts = Caller::start(&mut singletons.memo(start));
         until("it runs", || singletons.path("up").exists());
-        // Once this is answered so are those that were sent before it.
-        singletons.status("k");
         singletons.line("stop k");
         let ended = starts.end();
         assert_eq!(ended.status, 125);
@@ -390,6 +388,19 @@ mod place {
         check(|singletons| singletons.store());
         check(|singletons| singletons.store().join("singleton"));
         check(|singletons| singletons.slot("k"));
+    }
+
+    #[test]
+    fn one_whose_directory_is_moved_ends() {
+        for below in ["", "singleton", "singleton/*", "singleton/*/k"] {
+            let singletons = Singletons::new();
+            let id = singletons.id(&format!("k -- {SERVE}"));
+            let [process, guardian] = [singletons.service("k"), singletons.guardian("k")];
+            singletons.ok(&format!("mv $MEMO_DIR/{below} ../moved"));
+            process.gone();
+            guardian.gone();
+            assert_ne!(singletons.id(&format!("k -- {SERVE}")), id);
+        }
     }
 
     #[test]

@@ -255,6 +255,23 @@ fn who_joins_waits_too() {
     }
 }
 
+#[test]
+fn two_that_ask_for_each_other_are_no_circle() {
+    // a asks for b, and b for a, which is about to be ready.
+    let singletons = Singletons::new();
+    let ask = |name: &str, other: &str, option: &str| {
+        format!(
+            "#!/bin/sh\nmemo singleton {other} {option} -- ./{other} >{name}.{other}; touch {name}.up; exec puppet serve {name}\n"
+        )
+    };
+    singletons.script("a", &ask("a", "b", "--ready-file b.up"));
+    singletons.script("b", &ask("b", "a", "--ready-file a.up"));
+    let id = singletons.id("a --ready-file a.up -- ./a");
+    assert_eq!(singletons.read("b.a").trim_end(), id);
+    assert_eq!(singletons.read("a.b").trim_end(), singletons.id("b"));
+    singletons.never_twice();
+}
+
 mod strangers {
     use super::*;
 
