@@ -506,7 +506,8 @@ memo: error: singleton `x` ended before it was ready: signal 9
 
 "#]]
     );
-    all.none_left();
+    // It is told before the last of it has gone.
+    until("nothing is left", || all.processes().is_empty());
     all.is_free("x");
 }
 
