@@ -87,6 +87,13 @@ pub enum Told<'a> {
     Keeping(Change),
     /// It is replaced because `--check` failed so.
     CheckFailed(&'a str),
+    /// It is waited for others who use it.
+    InUse {
+        /// How many hold it.
+        leases: u64,
+        /// How many requests are under way.
+        calls: u64,
+    },
     /// It was replaced so often in a minute.
     Thrashing(usize),
     /// What `--on-release` failed with.
@@ -302,7 +309,20 @@ impl Going<'_> {
 
     /// Has what is there stopped; then it is to be tried again.
     fn stop(&self, mut connection: Connection, request: &Request) -> Result<Option<Got>, Lacking> {
-        match connection.ask(request) {
+        /// After so long it is said who is waited for.
+        const SAID: Duration = Duration::from_secs(1);
+        connection.until(Some(self.deadline.min(Instant::now() + SAID)));
+        let mut heard = connection.ask(request);
+        if matches!(heard, Heard::Late) && Instant::now() < self.deadline {
+            if let Ok(Some(Report { leases, calls, .. })) = report(self.ask.slot, MARGIN)
+                && leases + calls > 0
+            {
+                (self.ask.tell)(Told::InUse { leases, calls });
+            }
+            connection.until(Some(self.deadline));
+            heard = connection.hear();
+        }
+        match heard {
             Heard::Reply(Reply::InUse { leases, calls }) => Err(Lacking::InUse { leases, calls }),
             Heard::Late => match report(self.ask.slot, MARGIN) {
                 Ok(Some(Report { leases, calls, .. })) if leases + calls > 0 => {
@@ -325,8 +345,12 @@ impl Going<'_> {
             if quick >= LOOP_ENDS {
                 return Err(Lacking::Looping(Box::new(last.clone())));
             }
-            let replaced = last.ends.iter().filter(|end| recent(end) && end.why == Why::Replaced).count();
-            if replaced >= THRASHING {
+            let replaced: Vec<_> =
+                last.ends.iter().filter(|end| recent(end) && end.why == Why::Replaced).collect();
+            // What was replaced comes back: it is no edit after another, but callers who want different things.
+            let returns = replaced.iter().any(|end| end.fingerprint == service.fingerprint);
+            let replaced = replaced.len();
+            if replaced >= THRASHING && returns {
                 (ask.tell)(Told::Thrashing(replaced));
             }
         }

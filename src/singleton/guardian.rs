@@ -152,5 +152,5 @@ fn after_loss(service: &Service, slot: &Slot, clock: &Clock) {
         release_failed,
         is_stuck: false,
     };
-    Last::keep(slot.directory(), verdict, false);
+    Last::keep(slot.directory(), verdict, service.fingerprint, false);
 }

@@ -95,6 +95,8 @@ pub enum Effect {
     TellReady,
     /// Tell those who wait that it failed.
     TellFailed,
+    /// Tell those who wait that it takes as long as it may take to end.
+    TellLonger,
     /// Tell those who wait that it goes.
     TellGone,
     /// Ask its processes to end.
@@ -307,7 +309,12 @@ impl Machine {
             Phase::Starting { .. } | Phase::Ready => {
                 // Of two who each want another one than was there, none failed.
                 let is_gone = self.ready.is_some() || why == Why::Restarted;
-                let tell = if is_gone { Effect::TellGone } else { Effect::TellFailed };
+                let tell = match why {
+                    _ if is_gone => Effect::TellGone,
+                    // They hear of it when nothing is left of it.
+                    Why::TimedOut => Effect::TellLonger,
+                    _ => Effect::TellFailed,
+                };
                 self.why = Some(why);
                 self.again = None;
                 vec![tell, self.stopping(now, settings)]
@@ -399,11 +406,17 @@ impl Machine {
     }
 
     fn gone(&mut self, now: Duration, settings: &Settings) -> Vec<Effect> {
-        if settings.on_release.is_none() {
-            return self.finish(now);
+        let mut effects = Vec::new();
+        if self.why == Some(Why::TimedOut) {
+            effects.push(Effect::TellFailed);
         }
-        self.phase = Phase::Releasing { until: now + RELEASE_LIMIT };
-        vec![Effect::Release]
+        if settings.on_release.is_none() {
+            effects.extend(self.finish(now));
+        } else {
+            self.phase = Phase::Releasing { until: now + RELEASE_LIMIT };
+            effects.push(Effect::Release);
+        }
+        effects
     }
 
     fn finish(&mut self, now: Duration) -> Vec<Effect> {
@@ -540,8 +553,10 @@ mod tests {
         assert_eq!(life.at(999, Event::Time), []);
         assert_eq!(life.at(999, Event::Longer(Duration::from_millis(500))), []);
         assert_eq!(life.at(1000, Event::Time), []);
-        assert_eq!(life.at(1499, Event::Time), [TellFailed, Terminate]);
+        assert_eq!(life.at(1499, Event::Time), [Effect::TellLonger, Terminate]);
         assert_eq!(life.machine.why(), Why::TimedOut);
+        assert_eq!(life.at(1500, KILLED), [Terminate]);
+        assert_eq!(life.at(1501, Event::TreeGone), [TellFailed, Record, Leave], "nothing is left of it");
         let mut life = Life::new();
         assert_eq!(life.at(0, Event::NotStarted), [TellFailed, Record, Leave]);
     }

@@ -261,7 +261,11 @@ impl Slot {
     /// Those of bind(2), listen(2) and rename(2).
     pub fn listen(&self) -> io::Result<std::os::unix::net::UnixListener> {
         let own = format!("{SOCKET}.{}", crate::sys::process::id());
-        let _ = std::fs::remove_file(self.directory.join(&own));
+        // Those too of callers that were killed at this point.
+        let left = std::fs::read_dir(&self.directory)?.flatten();
+        for file in left.filter(|file| file.file_name().as_bytes().starts_with(b"s.")) {
+            let _ = std::fs::remove_file(file.path());
+        }
         let listener = socket::listen(&Directory::open(&self.directory)?, own.as_ref())?;
         std::fs::rename(self.directory.join(&own), self.directory.join(SOCKET))?;
         Ok(listener)

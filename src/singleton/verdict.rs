@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
+use crate::action::digest::Digest;
 use crate::action::identity::Timestamp;
 use crate::action::instance::InstanceId;
 use crate::store::codec::{Malformed, Reader, Writer};
@@ -189,6 +190,8 @@ pub struct End {
     pub why: Why,
     /// Whether it ended by itself soon after it was ready.
     pub quick: bool,
+    /// What it depended on.
+    pub fingerprint: Digest,
 }
 
 /// What is kept of the instances that ended: the file `last`.
@@ -224,16 +227,17 @@ impl Last {
         let verdict = Verdict::read(&mut r)?;
         let ends = r.list(|r| {
             let at = Timestamp(r.signed()?);
-            Ok(End { at, why: Why::from_number(r.byte()?), quick: r.byte()? != 0 })
+            let (why, quick) = (Why::from_number(r.byte()?), r.byte()? != 0);
+            Ok(End { at, why, quick, fingerprint: r.digest()? })
         })?;
         Ok(Self { verdict, ends })
     }
 
     /// Adds an end to those of before, and keeps all in the directory of a slot. What cannot be kept is only less
     /// to tell.
-    pub fn keep(directory: &Path, verdict: Verdict, quick: bool) {
+    pub fn keep(directory: &Path, verdict: Verdict, fingerprint: Digest, quick: bool) {
         let mut ends = Self::read(directory).map(|last| last.ends).unwrap_or_default();
-        ends.push(End { at: verdict.finished, why: verdict.why, quick });
+        ends.push(End { at: verdict.finished, why: verdict.why, quick, fingerprint });
         ends.drain(..ends.len().saturating_sub(MOST_ENDS));
         let bytes = Self { verdict, ends }.encode();
         let Ok(mut temporary) = Temporary::create(directory, "new-", 0o600) else { return };
@@ -247,7 +251,7 @@ impl Last {
         self.verdict.write(&mut w);
         w.number(self.ends.len() as u64);
         for end in &self.ends {
-            w.signed(end.at.0).byte(end.why.number()).byte(u8::from(end.quick));
+            w.signed(end.at.0).byte(end.why.number()).byte(u8::from(end.quick)).digest(&end.fingerprint);
         }
         w.into_bytes()
     }
@@ -276,8 +280,10 @@ pub(super) mod tests {
 
     #[test]
     fn what_is_kept_is_read_back() {
-        let last =
-            Last { verdict: example(), ends: vec![End { at: Timestamp(5), why: Why::Idle, quick: true }] };
+        let last = Last {
+            verdict: example(),
+            ends: vec![End { at: Timestamp(5), why: Why::Idle, quick: true, fingerprint: Digest::of(b"f") }],
+        };
         let bytes = last.encode();
         assert_eq!(Last::decode(&bytes), Ok(last));
         for end in 0..bytes.len() {

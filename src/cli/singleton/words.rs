@@ -57,6 +57,12 @@ pub(super) fn tell(ui: &Ui, name: &str, told: Told<'_>, found: &dyn Fn() -> Vec<
         Told::CheckFailed(why) => {
             ui.done(format_args!("singleton `{name}` is replaced: check-failed: {why}"), None);
         }
+        Told::InUse { leases, calls } => {
+            ui.done(
+                format_args!("singleton `{name}` is in use by {}; waiting until it is not", leases + calls),
+                None,
+            );
+        }
         Told::Thrashing(times) => ui.warning(
             format_args!(
                 "singleton `{name}` was replaced {times} times in the last minute: callers disagree about it"

@@ -130,7 +130,9 @@ impl Clients {
     /// Returns what clients ask for that wait for nothing, one request of each.
     pub(super) fn requests(&mut self) -> Vec<(ClientId, Option<Request>)> {
         let mut asked = Vec::new();
-        for client in self.list.iter_mut().filter(|client| client.role == Role::Talking) {
+        // Who has gone meanwhile wants nothing any more.
+        let asking = |client: &&mut Client| client.role == Role::Talking && !client.gone;
+        for client in self.list.iter_mut().filter(asking) {
             match message::take(&mut client.arrived)
                 .and_then(|frame| frame.as_deref().map(Request::decode).transpose())
             {

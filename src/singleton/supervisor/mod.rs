@@ -445,6 +445,11 @@ impl Supervisor {
                 });
                 self.drop_calls(&verdict);
             }
+            Effect::TellLonger => {
+                let longer = self.service.settings.grace + super::machine::KILL_LIMIT;
+                let waits = |role: &Role| matches!(role, Role::Ensuring(_) | Role::Joining);
+                self.clients.remark(waits, &Reply::Longer(longer));
+            }
             Effect::TellGone => {
                 self.clients.tell_those(|role| {
                     matches!(role, Role::Ensuring(_) | Role::Joining).then_some(Reply::Gone)
@@ -473,7 +478,8 @@ impl Supervisor {
                 }
                 fault::point("singleton.ended");
                 let verdict = self.verdict();
-                Last::keep(self.slot.directory(), verdict.clone(), self.machine.was_quick());
+                let fingerprint = self.service.fingerprint;
+                Last::keep(self.slot.directory(), verdict.clone(), fingerprint, self.machine.was_quick());
                 self.clients
                     .tell_those(|role| (*role == Role::AwaitingEnd).then(|| Reply::Ended(verdict.clone())));
                 self.drop_calls(&verdict);
