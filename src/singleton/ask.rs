@@ -233,6 +233,9 @@ impl Going<'_> {
         connection.until(Some(self.deadline));
         if self.force {
             self.force = false;
+            if ask.inside.is_some() && instance_there(&mut connection) == ask.inside {
+                return Err(Lacking::Inside);
+            }
             let stop = stop(None, Why::Restarted, ask.busy);
             return self.stop(connection, &stop);
         }
@@ -242,11 +245,13 @@ impl Going<'_> {
         let request = ask.ensure.clone().map_or(Request::Join, Request::Ensure);
         match connection.ask(&request) {
             Heard::Reply(Reply::Ready(report)) => {
+                let is_inside = Some(report.instance) == ask.inside;
                 // Between the answer and now it may have ended.
-                if Some(report.instance) != ask.inside && !is_there(&report, &connection) {
+                if !is_inside && !is_there(&report, &connection) {
                     return Ok(None);
                 }
-                if let Some(check) = self.check.take()
+                // What is not good any more cannot be replaced from inside, and may only not be ready yet.
+                if let Some(check) = self.check.take().filter(|_| !is_inside)
                     && let Err(why) = check(&report, self.deadline.saturating_duration_since(Instant::now()))
                 {
                     let stop = stop(Some(&report), Why::CheckFailed, ask.busy);
@@ -256,9 +261,6 @@ impl Going<'_> {
                 Ok(Some(Got { report, fresh, connection }))
             }
             Heard::Reply(Reply::Failed(verdict)) => Err(Lacking::Failed(Box::new(verdict))),
-            Heard::Reply(Reply::Changed(report, _)) if Some(report.instance) == ask.inside => {
-                Err(Lacking::Inside)
-            }
             Heard::Reply(Reply::Changed(report, change)) => match ask.on_change {
                 _ if change == Change::Expired => {
                     let stop = stop(Some(&report), Why::Expired, ask.busy);
@@ -270,6 +272,7 @@ impl Going<'_> {
                     (ask.tell)(Told::Keeping(change));
                     Ok(Some(Got { report, fresh: false, connection }))
                 }
+                OnChange::Replace if Some(report.instance) == ask.inside => Err(Lacking::Inside),
                 OnChange::Replace => {
                     let stop = stop(Some(&report), Why::Replaced, ask.busy);
                     self.replace(connection, &stop, Told::Replacing(change))
@@ -411,6 +414,14 @@ pub fn sweep(slot: &Slot, last: Option<&Last>, environment: &[(OsString, OsStrin
 /// supervisor can be seen; then the supervisor's word is all there is.
 fn is_there(report: &Report, connection: &Connection) -> bool {
     tree::is_running(report.pid) || !tree::is_running(report.supervisor) && connection.is_open()
+}
+
+/// Returns which instance the supervisor at the other end keeps now.
+fn instance_there(connection: &mut Connection) -> Option<InstanceId> {
+    match connection.ask(&Request::Status) {
+        Heard::Reply(Reply::Status(report)) => Some(report.instance),
+        _ => None,
+    }
 }
 
 /// Returns the report of the instance that is there now, whatever it is about to do; `None` where there is none.

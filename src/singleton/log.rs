@@ -27,13 +27,9 @@ pub struct Log {
 }
 
 impl Log {
-    /// Goes on with the log in a directory that is put aside at `most` bytes, see [`MOST`]. As with
-    /// [`write`](Self::write), trouble is only remembered.
-    pub fn open(directory: &Path, most: u64) -> Self {
-        let mut log = Self { directory: directory.to_owned(), most, file: None, size: 0, trouble: None };
-        let opened = log.reopen();
-        log.note(opened);
-        log
+    /// Goes on, from the first write on, with the log in a directory that is put aside at `most` bytes, see [`MOST`].
+    pub fn new(directory: &Path, most: u64) -> Self {
+        Self { directory: directory.to_owned(), most, file: None, size: 0, trouble: None }
     }
 
     /// Puts aside what the instance before wrote, and begins anew.
@@ -61,11 +57,11 @@ impl Log {
     }
 
     fn try_write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        if self.size > 0 && self.size.saturating_add(bytes.len() as u64) > self.most {
-            self.move_to(OLDER)?;
-        }
         if self.file.is_none() {
             self.reopen()?;
+        }
+        if self.size > 0 && self.size.saturating_add(bytes.len() as u64) > self.most {
+            self.move_to(OLDER)?;
         }
         let Some(file) = &mut self.file else { return Ok(()) };
         let written = file.write_all(bytes);
@@ -176,7 +172,7 @@ mod tests {
     #[test]
     fn a_log_is_put_aside_before_it_is_too_long() {
         let place = Place::new("size");
-        let mut log = Log::open(&place.0, 10);
+        let mut log = Log::new(&place.0, 10);
         for text in ["12345", "67890", "abc", &"x".repeat(20), "end"] {
             log.write(text.as_bytes());
         }
@@ -189,8 +185,10 @@ mod tests {
     #[test]
     fn a_log_goes_on_where_it_was_and_a_new_instance_begins_anew() {
         let place = Place::new("instance");
-        Log::open(&place.0, 10).write(b"12345678");
-        let mut log = Log::open(&place.0, 10);
+        Log::new(&place.0, 10).rotate_for_new_instance();
+        assert_eq!(place.text(PREVIOUS), None, "there was none before");
+        Log::new(&place.0, 10).write(b"12345678");
+        let mut log = Log::new(&place.0, 10);
         log.write(b"9");
         assert_eq!(place.text(NAME).as_deref(), Some("123456789"));
         log.write(b"ab");
@@ -208,7 +206,7 @@ mod tests {
     fn trouble_is_remembered_and_may_end() {
         let place = Place::new("trouble");
         let directory = place.0.join("later");
-        let mut log = Log::open(&directory, 10);
+        let mut log = Log::new(&directory, 10);
         log.write(b"lost");
         assert_eq!(log.trouble().map(io::Error::kind), Some(io::ErrorKind::NotFound));
         fs::create_dir(&directory).unwrap();

@@ -50,6 +50,7 @@ mod singleton_callers;
 mod singleton_chaos;
 mod singleton_crash;
 mod singleton_help;
+mod singleton_inside;
 mod singleton_life;
 mod singleton_programs;
 mod singleton_race;

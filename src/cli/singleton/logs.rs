@@ -8,8 +8,8 @@ use std::time::Instant;
 
 use super::args::LogsArgs;
 use super::asking::{ANSWER, Asked};
-use super::target;
 use super::words::status_of;
+use super::{place, target};
 use crate::cli::print;
 use crate::cli::surroundings::Surroundings;
 use crate::config::Config;
@@ -52,6 +52,13 @@ pub(super) fn logs(args: &LogsArgs, config: &Config, around: &Surroundings, ui: 
                 ));
             }
         }
+    }
+    if !found && args.previous {
+        let name = place::called(&slot);
+        return Err(Error::new(
+            Kind::Nothing,
+            format_args!("singleton `{name}` has no log of an instance before"),
+        ));
     }
     if !found {
         return Err(target::nothing(&slot, around));

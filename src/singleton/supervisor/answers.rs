@@ -63,7 +63,8 @@ impl Supervisor {
                     }
                 }
                 if self.is_inside(client) {
-                    let reply = self.judge(&ensure);
+                    // However old it is, it is the one that asks.
+                    let reply = judge(&ensure, &self.report(), false);
                     self.clients.tell(client, &reply);
                     return;
                 }
@@ -79,8 +80,8 @@ impl Supervisor {
                 self.tell_waiting();
             }
             Request::Lease => {
-                let is_free = !self.machine.is_promised_away() || self.is_inside(client);
-                if self.machine.stage() == Stage::Ready && is_free {
+                let is_free = self.machine.stage() == Stage::Ready && !self.machine.is_promised_away();
+                if is_free || self.is_inside(client) {
                     let reply = Reply::Ready(self.report());
                     self.clients.tell(client, &reply);
                     self.clients.set_role(client, Role::Leasing);
@@ -225,10 +226,6 @@ impl Supervisor {
 
     fn is_expired(&self) -> bool {
         self.machine.is_expired(self.now(), &self.service.settings)
-    }
-
-    fn judge(&self, ensure: &Ensure) -> Reply {
-        judge(ensure, &self.report(), self.is_expired())
     }
 
     pub(super) fn report(&self) -> Report {

@@ -79,7 +79,7 @@ pub(super) fn supervise(
     let mut supervisor = Supervisor {
         machine: Machine::new(begun.elapsed(), &service.settings),
         changes: Changes::of_names(slot.directory()).ok(),
-        log: Log::open(slot.directory(), MOST_LOG),
+        log: Log::new(slot.directory(), MOST_LOG),
         instance: InstanceId::from_bytes([0; 16]),
         started: clock.now(),
         ready: None,
