@@ -411,7 +411,6 @@ mod kept {
             str![[r#"
 memo: singleton `a` is replaced: input-changed: `a.conf`
 memo: singleton `b` is replaced: singleton: `a`
-memo: warning: singleton `b` was replaced 4 times in the last minute: callers disagree about it
 "#]]
         );
     }
