@@ -82,6 +82,7 @@ pub(super) fn supervise(
         log: Log::new(slot.directory(), MOST_LOG),
         instance: InstanceId::from_bytes([0; 16]),
         started: clock.now(),
+        stamp: clock.stamp(),
         ready: None,
         running: None,
         waiting: Waiting::new(&[], true, Duration::ZERO),
@@ -125,6 +126,9 @@ struct Supervisor {
     log: Log,
     instance: InstanceId,
     started: Timestamp,
+    /// When it was started by the clock by which the kernel stamps files, which is a tick behind: what is written at once
+    /// is not older than that.
+    stamp: Timestamp,
     ready: Option<Timestamp>,
     running: Option<Running>,
     waiting: Waiting,
@@ -400,7 +404,7 @@ impl Supervisor {
             return;
         }
         let (service, environment) = (&self.service, &running.environment);
-        self.waiting.look(now, self.started.0, |line| running::shell(line, environment, &service.directory));
+        self.waiting.look(now, self.stamp.0, |line| running::shell(line, environment, &service.directory));
     }
 
     /// Ends the instance when its directory, lock or socket is not what it was: nobody can find it any more.
@@ -569,7 +573,7 @@ impl Supervisor {
 
     fn try_start(&mut self) -> Result<(), NotStarted> {
         self.instance = InstanceId::new()?;
-        self.started = self.clock.now();
+        (self.started, self.stamp) = (self.clock.now(), self.clock.stamp());
         (self.ready, self.address, self.errno, self.release_failed) = (None, None, None, None);
         self.failed = None;
         self.status.clear();
