@@ -102,8 +102,10 @@ impl Keyboard {
 
     /// Ends the command's terminal: its reads and writes fail from now on, and SIGHUP says so.
     pub fn hang_up(&mut self, command: i32) {
-        if self.master.take().is_some() {
+        if self.master.is_some() {
+            // First: a write that fails before the signal is there would have the command end by itself.
             signal::send(-command, signal::HUP);
+            self.master = None;
         }
     }
 
