@@ -25,6 +25,11 @@ impl Environment {
         self.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
     }
 
+    /// Returns the variables, for whoever changes them or hands them on.
+    pub fn to_vec(&self) -> Vec<(OsString, OsString)> {
+        self.variables.clone()
+    }
+
     /// Returns names and values in their order.
     pub fn iter(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> + Clone {
         self.variables.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str()))

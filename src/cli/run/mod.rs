@@ -133,8 +133,7 @@ pub fn with_request<T>(
         Some(Unrecorded::BuildDriver(Path::new(first).file_name()?.display().to_string()))
     };
     let keyless = trouble.or(unkeyed).or_else(driver);
-    let variables: Vec<(OsString, OsString)> =
-        around.environment.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let variables = around.environment.to_vec();
     // What was typed as well is the call's own.
     let only_ruled: Vec<OsString> =
         ruled.gives.input.iter().filter(|text| !args.input.contains(text)).cloned().collect();

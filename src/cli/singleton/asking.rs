@@ -80,8 +80,7 @@ impl Asking<'_> {
             slot.make(&wanted.meant.scope, process::user())?;
         }
         let found = || changes(wanted, path);
-        let environment: Vec<(OsString, OsString)> =
-            around.environment.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let environment = around.environment.to_vec();
         let check = |report: &Report, limit: Duration| self.check(slot, report, limit);
         let asked = Ask {
             slot,
@@ -144,8 +143,7 @@ impl Asking<'_> {
     fn check(&self, slot: &Slot, report: &Report, limit: Duration) -> Result<(), String> {
         let Some(line) = &self.args.check else { return Ok(()) };
         let told = variables("MEMO", slot, report);
-        let own = self.around.environment.iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let all = crate::singleton::service::with_variables(&own.collect::<Vec<_>>(), told);
+        let all = crate::singleton::service::with_variables(&self.around.environment.to_vec(), told);
         let all = all.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str()));
         key_command::check_within(line, all, std::path::Path::new("."), limit)
             .map_err(|failed| failed.to_string())

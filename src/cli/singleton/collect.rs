@@ -43,8 +43,7 @@ pub(super) fn collect(
             continue;
         }
         if !args.dry_run {
-            let own = around.environment.iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
-            sweep(&slot, last.as_ref(), &own.collect::<Vec<_>>());
+            sweep(&slot, last.as_ref(), &around.environment.to_vec());
         }
         let has_state = std::fs::read_dir(slot.state()).is_ok_and(|mut entries| entries.next().is_some());
         if has_state && !args.state {

@@ -64,9 +64,7 @@ pub(super) fn hold(words: &[OsString], around: &Surroundings) -> Result<Exit, Er
     let stack = inside::stack(&asked.slot, asked.got.report.instance, outer);
     let mut told = variables(&prefix(&asked.name), &asked.slot, &asked.got.report);
     told.push((inside::STACK.into(), stack));
-    let own: Vec<(OsString, OsString)> =
-        around.environment.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-    let all = with_variables(&own, told);
+    let all = with_variables(&around.environment.to_vec(), told);
     let all = all.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str()));
     let started = launch::prepare(&program, command, all, &[])
         .and_then(|launch| passing::run(&launch, &around.inherited));
