@@ -36,7 +36,8 @@ pub(super) fn why(args: &ReasonArgs, config: &Config, around: &Surroundings, ui:
     };
     let report = target::report(slot)?.filter(|report| report.stage != Stage::Stopping);
     let change = report.as_ref().map(|report| {
-        let age = around.clock.now().since(report.started).unwrap_or_default();
+        // As the supervisor counts it: from when it was ready.
+        let age = report.ready.and_then(|ready| around.clock.now().since(ready)).unwrap_or_default();
         let ttl = ensure.given.ttl.unwrap_or(report.ttl);
         report.change(ensure, ttl.is_some_and(|ttl| age >= ttl))
     });
