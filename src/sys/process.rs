@@ -406,14 +406,23 @@ pub fn is_there(id: i32) -> bool {
 
 /// Returns whether this process is the leader of its session.
 pub fn leads_session() -> bool {
-    rustix::process::getsid(None).is_ok_and(|leader| leader == rustix::process::getpid())
+    // SAFETY: getsid(2) is on integers. Not rustix's: that takes the kernel's 0, for a leader outside this
+    // process's namespace, to be impossible.
+    unsafe { libc::getsid(0) == id() }
+}
+
+/// Returns the id of this process's group; 0 for one whose leader is outside this process's namespace.
+pub fn group() -> i32 {
+    // SAFETY: the call has no arguments. Not rustix's, for the same reason.
+    unsafe { libc::getpgrp() }
 }
 
 /// Returns whether this process was started by one that is not of its process group: by a shell with job
-/// control, or as the first of a session.
+/// control, as the first of a session, or from outside its namespace.
 pub fn is_of_a_shell() -> bool {
-    let parent = rustix::process::getppid().and_then(|parent| rustix::process::getpgid(Some(parent)).ok());
-    parent != Some(rustix::process::getpgrp())
+    let parent = parent();
+    // SAFETY: getpgid(2) is on integers; of 0, it would be about this process. Not rustix's, likewise.
+    parent == 0 || unsafe { libc::getpgid(parent) } != group()
 }
 
 /// Returns the effective user id.

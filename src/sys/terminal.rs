@@ -28,7 +28,10 @@ pub fn is_cooked(fd: impl AsFd) -> bool {
 /// Returns whether this process may write to a terminal and set it up: it is in the terminal's foreground, or
 /// the terminal is not the one that controls its jobs.
 pub fn is_in_foreground(fd: impl AsFd) -> bool {
-    rustix::termios::tcgetpgrp(fd).map_or(true, |group| group == rustix::process::getpgrp())
+    // SAFETY: tcgetpgrp(3) is on a descriptor that is open. Not rustix's: for a group outside this process's
+    // namespace, which the kernel calls 0, that returns an error, as for a terminal of somebody else.
+    let foreground = unsafe { libc::tcgetpgrp(fd.as_fd().as_raw_fd()) };
+    foreground < 0 || foreground == super::process::group()
 }
 
 /// Returns the number of bytes typed and not yet read, in whole lines.

@@ -246,6 +246,18 @@ impl Process {
         fs::read_to_string(format!("/proc/{}/comm", self.pid)).unwrap_or_default().trim_end().to_owned()
     }
 
+    /// Returns its session; 0 if the leader of that is outside this process's namespace.
+    #[track_caller]
+    pub fn session(&self) -> i32 {
+        stat(self.pid, 3)
+    }
+
+    /// Returns the device number of its terminal; 0 without one.
+    #[track_caller]
+    pub fn terminal(&self) -> i32 {
+        stat(self.pid, 4)
+    }
+
     /// Returns which signals it blocks and which it ignores, in bits from signal 1.
     pub fn signals(&self) -> [u64; 2] {
         // 32 and 33 are glibc's own: what std starts ignores 32, and no program can change that by way of glibc.
@@ -311,6 +323,13 @@ fn field(pid: i32, name: &str) -> String {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let value = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
     value.unwrap_or_default().trim().to_owned()
+}
+
+/// Returns a field of `/proc/PID/stat` (proc(5)) that is a number, counted from the state as 0.
+#[track_caller]
+fn stat(pid: i32, n: usize) -> i32 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    stat.rsplit(") ").next().unwrap().split(' ').nth(n).unwrap().parse().unwrap()
 }
 
 fn contains(bytes: &[u8], part: &[u8]) -> bool {

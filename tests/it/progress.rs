@@ -44,6 +44,26 @@ fn somebody_at_a_terminal_sees_a_line_that_goes() {
 }
 
 #[test]
+fn a_container_on_a_terminal_from_outside_is_at_a_terminal() {
+    // Its session and its process group are none that it can name: the kernel calls both 0.
+    let sandbox = waiting();
+    sandbox.fifo("go");
+    let contained = "unshare --user --map-root-user --pid --fork --kill-child";
+    if sandbox.run(format!("{contained} true")).code != 0 {
+        eprintln!("skipped: there is no namespace for a test here");
+        return;
+    }
+    let line = format!("exec {contained} memo --no-auto puppet print one , waitfifo go , print two");
+    let terminal = Terminal::run(&sandbox, line);
+    terminal.until("one\r\n");
+    terminal.until(" 0 s  puppet print one , waitfifo go , print two\x1b[K");
+    go(&sandbox, "go");
+    let shown = terminal.until("two\r\n");
+    assert!(shown.ends_with(&format!("{CLEAR}two\r\n")), "{shown:?}");
+    assert!(terminal.end().1.success());
+}
+
+#[test]
 fn what_took_long_last_time_has_a_bar() {
     let sandbox = waiting();
     sandbox.fifo("hold");

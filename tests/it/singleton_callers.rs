@@ -7,7 +7,7 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use rustix::process::{Pid, Signal, getsid, kill_process_group};
+use rustix::process::{Pid, Signal, getpid, kill_process_group};
 use snapbox::{assert_data_eq, str};
 
 use crate::crowd::{Caller, Ended, Gate, until};
@@ -220,16 +220,13 @@ fn whoever_waits_is_killed_with_its_group_alone() {
 #[track_caller]
 fn lives_apart(all: &Singletons, id: &str) {
     assert_eq!(all.id(&format!("db {READY}")), id);
-    let session = |process: &Process| getsid(Pid::from_raw(process.pid)).unwrap();
     let [guardian, supervisor, service] = three(all, "db");
-    assert_ne!(session(&guardian), getsid(None).unwrap());
-    assert_eq!(session(&supervisor), session(&guardian));
-    assert_eq!(session(&service).as_raw_nonzero().get(), service.pid);
+    assert_ne!(guardian.session(), Process::of(getpid().as_raw_nonzero().get()).unwrap().session());
+    assert_eq!(supervisor.session(), guardian.session());
+    assert_eq!(service.session(), service.pid);
     for process in [guardian, supervisor, service] {
         assert!(!process.has_ended());
-        let stat = fs::read_to_string(format!("/proc/{}/stat", process.pid)).unwrap();
-        let terminal = stat.rsplit(") ").next().unwrap().split(' ').nth(4).unwrap().to_owned();
-        assert_eq!(terminal, "0", "{} has a terminal", process.command());
+        assert_eq!(process.terminal(), 0, "{} has a terminal", process.command());
     }
 }
 
