@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use rustix::process::{Pid, Signal, kill_process};
 use snapbox::{assert_data_eq, str};
 
-use crate::crowd::{Caller, Gate, crowd, ends, nothing_piles_up, until, until_waiting};
+use crate::crowd::{Caller, Gate, crowd, ends, is_in_use, nothing_piles_up, until, until_waiting};
 use crate::sandbox::{Ran, Sandbox};
 
 /// Prints `value`, of which memo knows nothing, and its words; leaves its parent's number in `behind`.
@@ -47,10 +47,8 @@ const STALE: &str = "memo -v --stale 10m ./run";
 fn until_over(sandbox: &Sandbox) {
     until("the refresh is over", || {
         let left = |name: &str| fs::read_dir(sandbox.store().join(name)).is_ok_and(|files| files.count() > 0);
-        let locks = fs::read_to_string("/proc/locks").unwrap();
-        let inode = |path: PathBuf| fs::metadata(path).map(|file| std::os::unix::fs::MetadataExt::ino(&file));
-        let slots = inode(sandbox.store().join("refresh.lock"));
-        !left("leases") && slots.is_ok_and(|slots| !locks.contains(&format!(":{slots} ")))
+        let slots = sandbox.store().join("refresh.lock");
+        !left("leases") && slots.exists() && !is_in_use(&slots)
     });
 }
 

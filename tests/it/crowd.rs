@@ -1,10 +1,9 @@
 //! Many callers at once, and ways to know where each of them is without a clock.
 
 use std::fs::{self, File};
-use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
@@ -134,21 +133,27 @@ pub fn ends(callers: Vec<Caller>) -> Vec<Ended> {
     callers.into_iter().map(Caller::end).collect()
 }
 
-/// The locks on files of a directory of the store: whether somebody is still waiting for it, and which process
-/// that is.
-fn locks(sandbox: &Sandbox, directory: &str) -> Vec<(bool, i32)> {
-    let leases = fs::read_dir(sandbox.store().join(directory)).into_iter().flatten().flatten();
-    let inodes: Vec<String> =
-        leases.filter_map(|lease| Some(format!(":{} ", lease.metadata().ok()?.ino()))).collect();
-    let mut text = String::new();
-    File::open("/proc/locks").unwrap().read_to_string(&mut text).unwrap();
-    let of_leases = text.lines().filter(|line| inodes.iter().any(|inode| line.contains(inode.as_str())));
-    of_leases
-        .filter_map(|line| {
-            let pid = line.split_whitespace().find_map(|word| word.parse().ok());
-            Some((line.contains("->"), pid?))
-        })
-        .collect()
+/// The files of a directory of the store, each by its device and number.
+fn files(directory: &Path) -> Vec<(u64, u64)> {
+    let files = fs::read_dir(directory).into_iter().flatten().flatten();
+    files.filter_map(|file| file.metadata().ok()).map(|file| (file.dev(), file.ino())).collect()
+}
+
+/// Returns the processes that have one of these files open.
+fn users(files: &[(u64, u64)]) -> Vec<i32> {
+    let all = fs::read_dir("/proc").unwrap().flatten();
+    let all = all.filter_map(|process| process.file_name().to_str()?.parse().ok());
+    let uses = |pid: &i32| {
+        let open = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+        let mut open = open.filter_map(|fd| fs::metadata(fd.path()).ok());
+        open.any(|file| files.contains(&(file.dev(), file.ino())))
+    };
+    all.filter(uses).collect()
+}
+
+/// Returns whether a process has this file open.
+pub fn is_in_use(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|file| !users(&[(file.dev(), file.ino())]).is_empty())
 }
 
 /// Waits until so many processes wait for a lease, in flock(2).
@@ -157,11 +162,17 @@ pub fn until_waiting(sandbox: &Sandbox, count: usize) {
     until_waiting_in(sandbox, "leases", count);
 }
 
-/// Waits until so many processes wait for a lock of a directory of the store.
+/// Waits until so many processes wait for a lock of a directory of the store. In `/proc/locks` not all of them are
+/// to be seen from within a container: not those who wait for a lock that a process took which is gone.
 #[track_caller]
 pub fn until_waiting_in(sandbox: &Sandbox, directory: &str, count: usize) {
-    let waiting = || locks(sandbox, directory).iter().filter(|(waits, _)| *waits).count();
-    until(&format!("{count} processes wait for one of {directory}"), || waiting() == count);
+    let directory = sandbox.store().join(directory);
+    let flock = format!("{} ", libc::SYS_flock);
+    let waits = |pid: &&i32| {
+        fs::read_to_string(format!("/proc/{pid}/syscall")).is_ok_and(|call| call.starts_with(&flock))
+    };
+    let waiting = || users(&files(&directory)).iter().filter(waits).count();
+    until(&format!("{count} processes wait for one of {}", directory.display()), || waiting() == count);
 }
 
 /// Returns the process that holds the only lease there is.
@@ -169,7 +180,13 @@ pub fn until_waiting_in(sandbox: &Sandbox, directory: &str, count: usize) {
 pub fn holder(sandbox: &Sandbox) -> i32 {
     let mut found = None;
     until("somebody holds a lease", || {
-        found = locks(sandbox, "leases").iter().find(|(waits, _)| !waits).map(|(_, pid)| *pid);
+        let leases = files(&sandbox.store().join("leases"));
+        let locks = fs::read_to_string("/proc/locks").unwrap();
+        let held = |lock: &&str| {
+            !lock.contains("->") && leases.iter().any(|(_, inode)| lock.contains(&format!(":{inode} ")))
+        };
+        let held = locks.lines().find(held);
+        found = held.and_then(|lock| lock.split_whitespace().find_map(|word| word.parse().ok()));
         found.is_some()
     });
     found.unwrap()

@@ -54,9 +54,7 @@ mod stop {
     #[test]
     fn one_that_obeys_ends_as_it_likes() {
         check("-- puppet serve k", "stop k", "signal 15");
-        let trap = |signal| {
-            format!("bash -c 'trap \"puppet append told {signal}; exit 5\" {signal}; : >up; read <>never'")
-        };
+        let trap = |signal| format!("puppet block {signal} , touch up , await , exit 5");
         check(&format!("--ready-file up -- {}", trap("TERM")), "stop k", "exit 5");
         check(&format!("--ready-file up --stop-signal USR1 -- {}", trap("USR1")), "stop k", "exit 5");
         check(&format!("--ready-file up --stop-signal 2 -- {}", trap("INT")), "stop k", "exit 5");

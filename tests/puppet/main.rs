@@ -19,6 +19,9 @@
 //! | `env NAME`, `cwd`, `pid`, `args` | prints the variable, the directory, the process, all words |
 //! | `fds` | prints the open descriptors above 2 |
 //! | `signals` | prints the mask and what is ignored, as the kernel has them but for SIGPIPE |
+//! | `block NAME,...` | lets these signals wait |
+//! | `await` | waits for one of those and prints `got NAME` |
+//! | `pending` | prints `pending` and those that wait |
 //! | `isatty N` | prints whether a descriptor is a terminal |
 //! | `waitfifo PATH` | opens a fifo for reading and reads it to its end |
 //! | `tellfifo PATH` | opens a fifo for writing and closes it |
@@ -36,6 +39,7 @@
 //! `serve` notes its process in `starts` and that somebody else holds NAME in `DUP`, beside `$RUNS`.
 
 mod served;
+mod signals;
 mod without;
 
 use std::fs::{self, File, OpenOptions};
@@ -161,6 +165,9 @@ fn perform(
             let ignored = field("SigIgn:") & !(1 << 12);
             out(format!("mask {:x} ignored {ignored:x}\n", field("SigBlk:")).as_bytes())?;
         }
+        "block" => signals::block(&next()?.to_string_lossy())?,
+        "await" => out(format!("got {}\n", signals::take()?).as_bytes())?,
+        "pending" => out(format!("pending {}\n", signals::pending().join(" ")).as_bytes())?,
         "isatty" => {
             let terminal = match number(&next()?)? {
                 0 => io::stdin().is_terminal(),
