@@ -106,9 +106,9 @@ complete -c memo -n "__fish_memo_using_subcommand singleton; and not __fish_seen
 complete -c memo -n "__fish_memo_using_subcommand singleton; and not __fish_seen_subcommand_from run call status ls stop restart logs wait id why gc" -s k -l key -d 'This text' -r -f
 complete -c memo -n "__fish_memo_using_subcommand singleton; and not __fish_seen_subcommand_from run call status ls stop restart logs wait id why gc" -l key-cmd -d 'What this shell command prints; it runs whenever somebody asks' -r -f
 complete -c memo -n "__fish_memo_using_subcommand singleton; and not __fish_seen_subcommand_from run call status ls stop restart logs wait id why gc" -l dep-singleton -d 'Which process this other singleton is' -r -f
-complete -c memo -n "__fish_memo_using_subcommand singleton; and not __fish_seen_subcommand_from run call status ls stop restart logs wait id why gc" -l ready-port -d 'It is ready when one of its processes listens on this port: 8080, [::1]:8080' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and not __fish_seen_subcommand_from run call status ls stop restart logs wait id why gc" -l ready-port -d 'It is ready when one of its processes listens on this port: 8080, [::1]:8080, \'$PORT\'' -r -f
 complete -c memo -n "__fish_memo_using_subcommand singleton; and not __fish_seen_subcommand_from run call status ls stop restart logs wait id why gc" -l ready-unix -d 'It is ready when one of its processes listens on this socket' -r -F
-complete -c memo -n "__fish_memo_using_subcommand singleton; and not __fish_seen_subcommand_from run call status ls stop restart logs wait id why gc" -l ready-http -d 'It is ready when this URL answers: http://localhost:8080/health' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and not __fish_seen_subcommand_from run call status ls stop restart logs wait id why gc" -l ready-http -d 'It is ready when this URL answers: \'http://localhost:$PORT/health\'' -r -f
 complete -c memo -n "__fish_memo_using_subcommand singleton; and not __fish_seen_subcommand_from run call status ls stop restart logs wait id why gc" -l ready-status -d 'The statuses that count as an answer of --ready-http: 204, 200-299 (200-399)' -r -f
 complete -c memo -n "__fish_memo_using_subcommand singleton; and not __fish_seen_subcommand_from run call status ls stop restart logs wait id why gc" -l ready-log -d 'It is ready when it writes a line that this regular expression matches' -r -f
 complete -c memo -n "__fish_memo_using_subcommand singleton; and not __fish_seen_subcommand_from run call status ls stop restart logs wait id why gc" -l ready-cmd -d 'It is ready when this shell command succeeds: \'pg_isready -p $PORT\'' -r -f
@@ -165,9 +165,9 @@ complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_sub
 complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from run" -s k -l key -d 'This text' -r -f
 complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from run" -l key-cmd -d 'What this shell command prints; it runs whenever somebody asks' -r -f
 complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from run" -l dep-singleton -d 'Which process this other singleton is' -r -f
-complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from run" -l ready-port -d 'It is ready when one of its processes listens on this port: 8080, [::1]:8080' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from run" -l ready-port -d 'It is ready when one of its processes listens on this port: 8080, [::1]:8080, \'$PORT\'' -r -f
 complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from run" -l ready-unix -d 'It is ready when one of its processes listens on this socket' -r -F
-complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from run" -l ready-http -d 'It is ready when this URL answers: http://localhost:8080/health' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from run" -l ready-http -d 'It is ready when this URL answers: \'http://localhost:$PORT/health\'' -r -f
 complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from run" -l ready-status -d 'The statuses that count as an answer of --ready-http: 204, 200-299 (200-399)' -r -f
 complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from run" -l ready-log -d 'It is ready when it writes a line that this regular expression matches' -r -f
 complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from run" -l ready-cmd -d 'It is ready when this shell command succeeds: \'pg_isready -p $PORT\'' -r -f
@@ -205,9 +205,9 @@ complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_sub
 complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from call" -s k -l key -d 'This text' -r -f
 complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from call" -l key-cmd -d 'What this shell command prints; it runs whenever somebody asks' -r -f
 complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from call" -l dep-singleton -d 'Which process this other singleton is' -r -f
-complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from call" -l ready-port -d 'It is ready when one of its processes listens on this port: 8080, [::1]:8080' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from call" -l ready-port -d 'It is ready when one of its processes listens on this port: 8080, [::1]:8080, \'$PORT\'' -r -f
 complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from call" -l ready-unix -d 'It is ready when one of its processes listens on this socket' -r -F
-complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from call" -l ready-http -d 'It is ready when this URL answers: http://localhost:8080/health' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from call" -l ready-http -d 'It is ready when this URL answers: \'http://localhost:$PORT/health\'' -r -f
 complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from call" -l ready-status -d 'The statuses that count as an answer of --ready-http: 204, 200-299 (200-399)' -r -f
 complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from call" -l ready-log -d 'It is ready when it writes a line that this regular expression matches' -r -f
 complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from call" -l ready-cmd -d 'It is ready when this shell command succeeds: \'pg_isready -p $PORT\'' -r -f
@@ -319,9 +319,9 @@ complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_sub
 complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from why" -s k -l key -d 'This text' -r -f
 complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from why" -l key-cmd -d 'What this shell command prints; it runs whenever somebody asks' -r -f
 complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from why" -l dep-singleton -d 'Which process this other singleton is' -r -f
-complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from why" -l ready-port -d 'It is ready when one of its processes listens on this port: 8080, [::1]:8080' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from why" -l ready-port -d 'It is ready when one of its processes listens on this port: 8080, [::1]:8080, \'$PORT\'' -r -f
 complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from why" -l ready-unix -d 'It is ready when one of its processes listens on this socket' -r -F
-complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from why" -l ready-http -d 'It is ready when this URL answers: http://localhost:8080/health' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from why" -l ready-http -d 'It is ready when this URL answers: \'http://localhost:$PORT/health\'' -r -f
 complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from why" -l ready-status -d 'The statuses that count as an answer of --ready-http: 204, 200-299 (200-399)' -r -f
 complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from why" -l ready-log -d 'It is ready when it writes a line that this regular expression matches' -r -f
 complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from why" -l ready-cmd -d 'It is ready when this shell command succeeds: \'pg_isready -p $PORT\'' -r -f

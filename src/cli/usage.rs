@@ -107,6 +107,9 @@ pub fn explain(error: &clap::Error, kind: Kind) -> Error {
                 None => error.hint("options of memo stand before the command; see `memo --help`"),
             }
         }
+        ErrorKind::MissingRequiredArgument if option.starts_with("--") => {
+            Error::new(kind, format_args!("`{option}` is missing: another option needs it{not_run}"))
+        }
         ErrorKind::MissingRequiredArgument if kind == Kind::Usage => {
             Error::new(kind, format_args!("{} is missing", option.trim_matches(['<', '>'])))
         }

@@ -22,6 +22,10 @@ pub enum Host {
     Ip(IpAddr),
 }
 
+/// The port of a [`Ready`] that is `$PORT`: the one that the service is given, which is known when it is started.
+/// Nothing listens at port 0.
+const GIVEN: u16 = 0;
+
 /// What has to be so before a service counts as ready.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ready {
@@ -97,11 +101,11 @@ impl BadReadiness {
     /// Returns what would be right.
     pub fn hint(&self) -> String {
         match self {
-            Self::Port(_) => "examples: 5432, 127.0.0.1:5432, [::1]:5432".to_owned(),
+            Self::Port(_) => "examples: 5432, 127.0.0.1:5432, [::1]:5432, '$PORT'".to_owned(),
             Self::Name { command, .. } => {
                 format!("give its address, or ask by `--ready-cmd {}`", word(command))
             }
-            Self::Url(_) => "examples: http://localhost:8080/health, http://[::1]:3000".to_owned(),
+            Self::Url(_) => "examples: http://localhost:8080/health, 'http://[::1]:$PORT'".to_owned(),
             Self::Https(url) => format!("ask by `--ready-cmd {}`", word(&format!("curl -fsk {}", word(url)))),
             Self::Statuses(_) => "examples: 200-399, 204".to_owned(),
             Self::Regex { .. } => r"example: 'listening on (?<addr>\S+)'".to_owned(),
@@ -110,25 +114,26 @@ impl BadReadiness {
 }
 
 impl Ready {
-    /// Reads `PORT` or `HOST:PORT`.
+    /// Reads `PORT` or `HOST:PORT`, where PORT may be `$PORT`.
     ///
     /// # Errors
     /// [`BadReadiness`] for any other text, and for a host that is a name.
     pub fn port(text: &str) -> Result<Self, BadReadiness> {
         let bad = || BadReadiness::Port(text.to_owned());
-        if let Some(port) = number(text) {
+        if let Some(port) = port_of(text) {
             return Ok(Self::Port { host: Host::Both, port });
         }
         let (host, port) = text.rsplit_once(':').ok_or_else(bad)?;
-        let port = number(port).ok_or_else(bad)?;
+        let typed = port;
+        let port = port_of(typed).ok_or_else(bad)?;
         let host = parse_host(host).map_err(|no_host| match no_host {
-            NoHost::Name => name(host, format!("nc -z {} {port}", word(host))),
+            NoHost::Name => name(host, format!("nc -z {} {typed}", word(host))),
             NoHost::Neither => bad(),
         })?;
         Ok(Self::Port { host, port })
     }
 
-    /// Reads a URL, and the statuses it has to be answered with: `204` or `200-299`, by default `200-399`.
+    /// Reads a URL, whose port may be `$PORT`, and the statuses it has to be answered with: `204` or `200-299`, by default `200-399`.
     ///
     /// # Errors
     /// [`BadReadiness`] for any other text, for https, and for a host that is a name.
@@ -147,7 +152,7 @@ impl Ready {
         let rest = &without_fragment[SCHEME.len()..];
         let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
         let (host, port) = match authority.rsplit_once(':').filter(|_| !authority.ends_with(']')) {
-            Some((host, port)) => (host, number(port).ok_or_else(bad)?),
+            Some((host, port)) => (host, port_of(port).ok_or_else(bad)?),
             None => (authority, 80),
         };
         let host = parse_host(host).map_err(|no_host| match no_host {
@@ -167,12 +172,36 @@ impl Ready {
         Ok(Self::Log(regex.to_owned()))
     }
 
+    /// Returns whether it is about the port that the service is given.
+    pub fn wants_port(&self) -> bool {
+        matches!(self, Self::Port { port: GIVEN, .. } | Self::Http { port: GIVEN, .. })
+    }
+
+    /// Returns it for a service that is given this port.
+    #[must_use]
+    pub fn with_port(&self, given: u16) -> Self {
+        match self.clone() {
+            Self::Port { host, port: GIVEN } => Self::Port { host, port: given },
+            Self::Http { url, host, port: GIVEN, path, statuses } => {
+                let put = |text: &str| {
+                    VARIABLE.iter().fold(text.to_owned(), |text, name| text.replace(name, &given.to_string()))
+                };
+                Self::Http { url: put(&url), host, port: given, path: put(&path), statuses }
+            }
+            other => other,
+        }
+    }
+
     /// Returns what a user is to be told so that the service is found; `None` where this says nothing of it.
     pub fn address(&self) -> Option<String> {
         match self {
-            Self::Port { host: Host::Both, port } => Some(format!("127.0.0.1:{port}")),
-            Self::Port { host: Host::Ip(IpAddr::V4(ip)), port } => Some(format!("{ip}:{port}")),
-            Self::Port { host: Host::Ip(IpAddr::V6(ip)), port } => Some(format!("[{ip}]:{port}")),
+            Self::Port { host: Host::Both, port } => Some(format!("127.0.0.1:{}", shown_port(*port))),
+            Self::Port { host: Host::Ip(IpAddr::V4(ip)), port } => {
+                Some(format!("{ip}:{}", shown_port(*port)))
+            }
+            Self::Port { host: Host::Ip(IpAddr::V6(ip)), port } => {
+                Some(format!("[{ip}]:{}", shown_port(*port)))
+            }
             Self::Unix(path) => Some(path.display().to_string()),
             Self::Http { url, .. } => Some(url.clone()),
             Self::Log(_) | Self::Command(_) | Self::File(_) | Self::Notify => None,
@@ -229,8 +258,11 @@ impl fmt::Display for Ready {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = |path: &OsStr| word(&path.to_string_lossy());
         match self {
-            Self::Port { host: Host::Both, port } => write!(f, "--ready-port {port}"),
-            Self::Port { .. } => write!(f, "--ready-port {}", self.address().unwrap_or_default()),
+            Self::Port { host, port } => {
+                let at = if *host == Host::Both { Some(shown_port(*port)) } else { self.address() };
+                let quote = if *port == GIVEN { "'" } else { "" };
+                write!(f, "--ready-port {quote}{}{quote}", at.unwrap_or_default())
+            }
             Self::Unix(at) => write!(f, "--ready-unix {}", path(at.as_os_str())),
             Self::Http { url, statuses, .. } => {
                 write!(f, "--ready-http {}", word(url))?;
@@ -253,6 +285,10 @@ pub(super) fn shown(statuses: &RangeInclusive<u16>) -> String {
         (first, last) if first == last => first.to_string(),
         (first, last) => format!("{first}-{last}"),
     }
+}
+
+fn shown_port(port: u16) -> String {
+    if port == GIVEN { "$PORT".to_owned() } else { port.to_string() }
 }
 
 /// Returns a word as the shell reads it.
@@ -293,7 +329,15 @@ fn parse_host(text: &str) -> Result<Host, NoHost> {
     Err(if is_name { NoHost::Name } else { NoHost::Neither })
 }
 
-/// Reads a port, which is never 0.
+/// Ways to write the variable, in which no shell has put what it stands for.
+const VARIABLE: [&str; 2] = ["${PORT}", "$PORT"];
+
+/// Reads a port.
+fn port_of(text: &str) -> Option<u16> {
+    if VARIABLE.contains(&text) { Some(GIVEN) } else { number(text) }
+}
+
+/// Reads a number that is never 0.
 fn number(text: &str) -> Option<u16> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     digits.then(|| text.parse().ok()).flatten().filter(|port| *port > 0)
@@ -493,6 +537,8 @@ mod tests {
             "ftp://localhost",
             "http://",
             "http://localhost:0",
+            "http://localhost:$port",
+            "http://localhost:${PORT",
             "http://a@127.0.0.1/",
             "http://localhost/a b",
             "http://localhost/\r\nX: y",
@@ -525,6 +571,9 @@ mod tests {
         for (ready, typed) in [
             (Ready::port("[fe80::1]:7").unwrap(), "--ready-port [fe80::1]:7"),
             (Ready::port("9").unwrap(), "--ready-port 9"),
+            (Ready::port("${PORT}").unwrap(), "--ready-port '$PORT'"),
+            (Ready::port("[::1]:$PORT").unwrap(), "--ready-port '[::1]:$PORT'"),
+            (Ready::http("http://[::1]:$PORT/x", None).unwrap(), "--ready-http 'http://[::1]:$PORT/x'"),
             (Ready::Unix("/run/x y".into()), "--ready-unix '/run/x y'"),
             (Ready::http("http://localhost/x", None).unwrap(), "--ready-http http://localhost/x"),
             (

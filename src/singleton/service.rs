@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::framing::Framing;
-use super::readiness::Ready;
+use super::readiness::{Host, Ready};
 use crate::action::digest::Digest;
 use crate::store::codec::{Malformed, Reader, Writer};
 
@@ -172,6 +172,17 @@ pub struct Service {
 }
 
 impl Service {
+    /// Returns what has to be so before an instance that was given this port is ready: that it listens there, if no
+    /// other port and no URL is asked for.
+    pub fn readiness_at(&self, port: Option<u16>) -> Vec<Ready> {
+        let Some(port) = port else { return self.readiness.clone() };
+        let mut all: Vec<Ready> = self.readiness.iter().map(|ready| ready.with_port(port)).collect();
+        if !all.iter().any(|ready| matches!(ready, Ready::Port { .. } | Ready::Http { .. })) {
+            all.push(Ready::Port { host: Host::Both, port });
+        }
+        all
+    }
+
     /// Returns the digest of what readiness means, by which two calls can be told apart.
     pub fn readiness_digest(readiness: &[Ready], port: Option<Port>) -> Digest {
         let mut w = Writer::default();
@@ -303,6 +314,24 @@ pub(super) mod tests {
         for end in 0..bytes.len() {
             assert_eq!(Service::decode(&bytes[..end]), Err(Malformed));
         }
+    }
+
+    #[test]
+    fn the_port_it_is_given_is_part_of_readiness() {
+        let at = |readiness: &[Ready], port| {
+            Service { readiness: readiness.to_vec(), ..example() }.readiness_at(port)
+        };
+        let listens = Ready::port("80").unwrap();
+        assert_eq!(at(&[], None), []);
+        assert_eq!(at(&[Ready::Notify], Some(80)), [Ready::Notify, listens.clone()]);
+        let given = Ready::port("$PORT").unwrap();
+        assert_eq!(at(&[given.clone(), Ready::Notify], Some(80)), [listens, Ready::Notify]);
+        let page = |url: &str| Ready::http(url, Some("204")).unwrap();
+        let put = at(&[page("http://[::1]:${PORT}/$PORT?p=${PORT}")], Some(80));
+        assert_eq!(put, [page("http://[::1]:80/80?p=80")]);
+        let other = [page("http://localhost:1/$PORT"), Ready::port("[::1]:2").unwrap()];
+        assert_eq!(at(&other, Some(80)), other, "of another port it is no variable");
+        assert!(given.wants_port() && !other[0].wants_port());
     }
 
     #[test]

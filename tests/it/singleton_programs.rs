@@ -52,6 +52,15 @@ fn an_http_server_of_python() {
     );
     assert_eq!(get(at.trim_end(), "/x").1, "content\n");
     stops(&singletons, "web");
+    let line = "web --ready-http 'http://localhost:$PORT/x' --ready-status 200 --port auto -- \
+                sh -c 'exec python3 -m http.server $PORT --bind 127.0.0.1 -d served'";
+    let asked = || singletons.ok(&format!("memo singleton {line}")).trim_end().to_owned();
+    let (url, id) = (asked(), singletons.line("id web"));
+    let at = url.strip_prefix("http://").unwrap().strip_suffix("/x").unwrap();
+    assert_eq!(at, format!("localhost:{}", singletons.line("web --print port")));
+    assert_eq!(get(at, "/x").1, "content\n");
+    assert_eq!((asked(), singletons.line("id web")), (url, id));
+    stops(&singletons, "web");
     let at = singletons
         .ok("memo singleton web --ready-log 'Serving HTTP on (?<host>\\S+) port (?<port>\\d+)' --print env \
          -- python3 -u -m http.server 0 --bind 127.0.0.1 -d served >env; . ./env; echo $WEB_HOST:$WEB_PORT");

@@ -457,3 +457,69 @@ memo:   hint: `--timeout 5m` gives it longer
         json["age"].as_f64().unwrap()
     }
 }
+
+#[test]
+fn what_cannot_be_waited_for_is_refused() {
+    let singletons = Singletons::new();
+    let options = [
+        "--ready-port x",
+        "--ready-port db.internal:5432",
+        "--ready-port \\$PORT",
+        "--ready-http 'http://localhost:$PORT/up'",
+        "--ready-http localhost:8080",
+        "--ready-http https://localhost/",
+        "--ready-http http://localhost --ready-status 2xx",
+        "--ready-status 204",
+        "--ready-log 'a(b'",
+        "--port http",
+    ];
+    let lines: Vec<String> =
+        options.iter().map(|option| format!("memo singleton k {option} -- puppet pause")).collect();
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    assert_data_eq!(
+        singletons.steps(&lines),
+        str![[r#"
+$ memo singleton k --ready-port x -- puppet pause
+memo: error: `--ready-port x`: `x` is no port, and no address with a port; the command was not run
+memo:   hint: examples: 5432, 127.0.0.1:5432, [::1]:5432, '$PORT'
+[exit 125]
+$ memo singleton k --ready-port db.internal:5432 -- puppet pause
+memo: error: `--ready-port db.internal:5432`: `db.internal` is a name, and memo looks up no names but `localhost`; the command was not run
+memo:   hint: give its address, or ask by `--ready-cmd 'nc -z db.internal 5432'`
+[exit 125]
+$ memo singleton k --ready-port /$PORT -- puppet pause
+memo: error: `--ready-port '$PORT'`: it is given no $PORT; the command was not run
+memo:   hint: `--port auto` gives it a free one, `--port 8080` this one
+[exit 125]
+$ memo singleton k --ready-http 'http://localhost:$PORT/up' -- puppet pause
+memo: error: `--ready-http 'http://localhost:$PORT/up'`: it is given no $PORT; the command was not run
+memo:   hint: `--port auto` gives it a free one, `--port 8080` this one
+[exit 125]
+$ memo singleton k --ready-http localhost:8080 -- puppet pause
+memo: error: `--ready-http localhost:8080`: `localhost:8080` is no URL that memo can ask; the command was not run
+memo:   hint: examples: http://localhost:8080/health, 'http://[::1]:$PORT'
+[exit 125]
+$ memo singleton k --ready-http https://localhost/ -- puppet pause
+memo: error: `--ready-http https://localhost/`: `https://localhost/` needs TLS, which memo does not speak; the command was not run
+memo:   hint: ask by `--ready-cmd 'curl -fsk https://localhost/'`
+[exit 125]
+$ memo singleton k --ready-http http://localhost --ready-status 2xx -- puppet pause
+memo: error: `--ready-http http://localhost`: `2xx` is no HTTP status, and no range of them; the command was not run
+memo:   hint: examples: 200-399, 204
+[exit 125]
+$ memo singleton k --ready-status 204 -- puppet pause
+memo: error: `--ready-http` is missing: another option needs it; the command was not run
+[exit 125]
+$ memo singleton k --ready-log 'a(b' -- puppet pause
+memo: error: `--ready-log a(b`: `a(b` is no regular expression: found open group without closing ')'; the command was not run
+memo:   hint: example: 'listening on (?<addr>/S+)'
+[exit 125]
+$ memo singleton k --port http -- puppet pause
+memo: error: `--port http`: it is no port; the command was not run
+memo:   hint: `--port 8080`, or `--port auto` for one that is free
+[exit 125]
+
+"#]]
+    );
+    assert!(singletons.starts().is_empty());
+}

@@ -62,9 +62,9 @@ pub struct AskArgs {
     #[command(flatten)]
     pub(super) key: KeyArgs,
 
-    /// It is ready when one of its processes listens on this port: 8080, [::1]:8080
+    /// It is ready when one of its processes listens on this port: 8080, [::1]:8080, '$PORT'
     ///
-    /// All that is asked for must be so: every --ready option may be given, and more than once. Without any, it is
+    /// `$PORT` is the one that --port gives it. All that is asked for must be so: every --ready option may be given, and more than once. Without any, it is
     /// ready when it was started and has not ended at once.
     #[arg(long, value_name = "[HOST:]PORT", value_hint = ValueHint::Other, help_heading = "Ready")]
     pub ready_port: Vec<String>,
@@ -73,7 +73,7 @@ pub struct AskArgs {
     #[arg(long, value_name = "PATH", value_hint = ValueHint::AnyPath, help_heading = "Ready")]
     pub ready_unix: Vec<OsString>,
 
-    /// It is ready when this URL answers: http://localhost:8080/health
+    /// It is ready when this URL answers: 'http://localhost:$PORT/health'
     #[arg(long, value_name = "URL", value_hint = ValueHint::Url, help_heading = "Ready")]
     pub ready_http: Vec<String>,
 

@@ -144,6 +144,13 @@ pub(super) fn wanted(
     let slot = &wanted.meant.slot;
     let readiness = readiness(args, &wanted.directory)?;
     let port = args.port.as_deref().map(parse_port).transpose()?;
+    if let Some(ready) = readiness.iter().find(|ready| ready.wants_port() && port.is_none()) {
+        return Err(Error::new(
+            Kind::Failed,
+            format_args!("`{ready}`: it is given no $PORT; the command was not run"),
+        )
+        .hint("`--port auto` gives it a free one, `--port 8080` this one"));
+    }
     let framing = typed_framing.or(framing);
     let set = set_path(&assignments);
     let search_path = set.as_deref().or_else(|| around.environment.get("PATH"));

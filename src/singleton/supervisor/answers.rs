@@ -233,9 +233,9 @@ impl Supervisor {
         let named =
             self.waiting.values.iter().find(|(name, _)| name == "addr").map(|(_, value)| value.clone());
         let found = self.waiting.address.clone();
-        let of_readiness = || self.service.readiness.iter().find_map(Ready::address);
-        let of_port = self.port.map(|port| format!("127.0.0.1:{port}"));
-        let ready_port = self.service.readiness.iter().find_map(|ready| match ready {
+        let readiness = self.service.readiness_at(self.port);
+        let of_readiness = || readiness.iter().find_map(Ready::address);
+        let ready_port = readiness.iter().find_map(|ready| match ready {
             Ready::Port { port, .. } | Ready::Http { port, .. } => Some(*port),
             _ => None,
         });
@@ -248,7 +248,7 @@ impl Supervisor {
             started: self.started,
             ready: self.ready,
             unused: self.machine.unused(now),
-            address: self.address.clone().or(named).or(found).or_else(of_readiness).or(of_port),
+            address: self.address.clone().or(named).or(found).or_else(of_readiness),
             port: self.port.or(ready_port),
             values: self.waiting.values.clone(),
             status: self.status.clone(),

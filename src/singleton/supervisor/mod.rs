@@ -23,7 +23,7 @@ use super::machine::{Effect, Event, Machine};
 use super::message::Reply;
 use super::notify::{self, Notice};
 use super::probe;
-use super::readiness::{Host, Ready};
+use super::readiness::Ready;
 use super::release::{self, Release};
 use super::report::Stage;
 use super::service::{Port, Service, with_variables};
@@ -584,12 +584,7 @@ impl Supervisor {
             Some(Port::Fixed(port)) => Some(port),
             Some(Port::Auto) => Some(socket::free_port()?),
         };
-        let mut readiness = self.service.readiness.clone();
-        if let Some(port) = self.port
-            && !readiness.iter().any(|ready| matches!(ready, Ready::Port { .. } | Ready::Http { .. }))
-        {
-            readiness.push(Ready::Port { host: Host::Both, port });
-        }
+        let readiness = self.service.readiness_at(self.port);
         for ready in &readiness {
             if let Ready::Port { host, port } | Ready::Http { host, port, .. } = ready
                 && let Some(taken) = probe::is_taken(*host, *port)
