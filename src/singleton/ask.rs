@@ -431,12 +431,73 @@ fn instance_there(connection: &mut Connection) -> Option<InstanceId> {
 pub fn report(slot: &Slot, limit: Duration) -> Result<Option<Report>, Lacking> {
     let Some(mut connection) = Connection::open(slot).map_err(Lacking::System)? else { return Ok(None) };
     connection.until(Some(Instant::now() + limit));
-    match connection.ask(&Request::Status) {
+    let mut asked = || match connection.ask(&Request::Status) {
         Heard::Reply(Reply::Status(report)) => {
             let is_there = report.stage != Stage::Ready || is_there(&report, &connection);
-            Ok(Some(report).filter(|_| is_there))
+            Ok(Some((report, is_there)))
         }
         Heard::Late => Err(Lacking::Late(slot.record().map(|record| record.supervisor.pid))),
         _ => Ok(None),
+    };
+    match asked()? {
+        // It ended since the supervisor has said that. What becomes of it the supervisor says when it is asked again.
+        Some((_, false)) => Ok(asked()?.filter(|(_, is_there)| *is_there).map(|(report, _)| report)),
+        answer => Ok(answer.map(|(report, _)| report)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+    use crate::singleton::message;
+    use crate::singleton::report::tests::example;
+    use crate::singleton::scope::Scope;
+    use crate::singleton::slot::Called;
+
+    /// A supervisor that gives these answers to one caller and goes.
+    fn supervisor(listener: UnixListener, replies: Vec<Reply>) -> std::thread::JoinHandle<()> {
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let (mut arrived, mut buffer) = (Vec::new(), [0; 4096]);
+            for reply in replies {
+                while message::take(&mut arrived).unwrap().is_none() {
+                    let n = stream.read(&mut buffer).unwrap();
+                    arrived.extend_from_slice(&buffer[..n]);
+                }
+                stream.write_all(&reply.encode()).unwrap();
+            }
+        })
+    }
+
+    #[test]
+    fn of_one_that_ends_while_it_is_asked_for_the_supervisor_is_asked_again() {
+        let root = std::env::temp_dir().join(format!("memo-ask-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&root);
+        let slot = Slot::new(&root, &Scope::Global, &Called::Name("a".into()));
+        // Makes the directory.
+        let _lock = slot.lock(Duration::ZERO).unwrap().unwrap();
+        let mut ended = std::process::Command::new("true").spawn().unwrap();
+        ended.wait().unwrap();
+        let me = std::process::id().cast_signed();
+        let ready = Report { pid: ended.id().cast_signed(), supervisor: me, ..example() };
+        let resting = Report { stage: Stage::Resting, ..ready.clone() };
+        let alive = Report { pid: me, ..ready.clone() };
+        for (answers, expected) in [
+            (vec![ready.clone(), resting.clone()], Some(&resting)),
+            (vec![ready.clone()], None),
+            (vec![ready.clone(), ready.clone()], None),
+            (vec![resting.clone()], Some(&resting)),
+            (vec![alive.clone()], Some(&alive)),
+        ] {
+            let answers = answers.into_iter().map(Reply::Status).collect();
+            let thread = supervisor(slot.listen().unwrap(), answers);
+            let report = report(&slot, Duration::from_secs(60)).ok().flatten();
+            assert_eq!(report.as_ref(), expected);
+            thread.join().unwrap();
+        }
+        std::fs::remove_dir_all(&root).unwrap();
     }
 }

@@ -236,7 +236,7 @@ memo: error: singleton `nobody` is not running
     }
 
     /// Returns whether a caller sleeps in recvfrom(2) or read(2) of a socket.
-    fn waits_for_answer(caller: &Caller) -> bool {
+    pub(super) fn waits_for_answer(caller: &Caller) -> bool {
         let directory = format!("/proc/{}", caller.pid().as_raw_nonzero());
         let stat = fs::read_to_string(format!("{directory}/stat")).unwrap();
         let sleeps = stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('S'));
@@ -678,6 +678,38 @@ mod restart {
         singletons.none_left();
         assert_eq!(singletons.starts().len(), 3);
         singletons.never_twice();
+    }
+
+    #[test]
+    fn who_waits_for_an_end_between_two_waits_for_the_next() {
+        let singletons = Singletons::new();
+        for last in ["kill", "stop"] {
+            singletons.line(&format!("k --restart on-failure -- {SERVE}"));
+            let process = singletons.service("k");
+            let supervisor = singletons.supervisor("k");
+            // It hears of the end and of the question at one time.
+            supervisor.kill(Signal::STOP);
+            process.kill(Signal::KILL);
+            process.gone();
+            let wait = Caller::start(&mut singletons.memo("wait k"));
+            until("it waits", || super::wait::waits_for_answer(&wait));
+            if last == "stop" {
+                // While nothing runs: how the last one ended is all there is to say.
+                let stop = Caller::start(&mut singletons.memo("stop k"));
+                until("it waits", || super::wait::waits_for_answer(&stop));
+                supervisor.kill(Signal::CONT);
+                assert_eq!(stop.end().status, 0);
+            } else {
+                supervisor.kill(Signal::CONT);
+                until("there is another", || singletons.ran("wait k --ready").code == 0);
+                singletons.service("k").kill(Signal::INT);
+                until("it is over", || singletons.status("k").number("restarts") == 2);
+            }
+            let status = if last == "stop" { 137 } else { 130 };
+            assert_eq!(wait.end().status, status, "{last}");
+            singletons.line("stop k");
+        }
+        singletons.none_left();
     }
 
     #[test]

@@ -95,10 +95,8 @@ impl Supervisor {
                 self.clients.set_role(client, Role::Joining);
                 self.happen(Event::Restart);
             }
-            Request::AwaitEnd => match self.machine.stage() {
-                Stage::Resting => self.clients.tell(client, &Reply::Gone),
-                _ => self.clients.set_role(client, Role::AwaitingEnd),
-            },
+            // Between two instances: the next one's end.
+            Request::AwaitEnd => self.clients.set_role(client, Role::AwaitingEnd),
             Request::Call(body) => self.add_call(client, &body),
         }
     }

@@ -489,6 +489,10 @@ impl Supervisor {
                 self.drop_calls(&verdict);
             }
             Effect::Leave => {
+                // Who has not been told when it was recorded waited for the next one.
+                let verdict = self.verdict();
+                self.clients
+                    .tell_those(|role| (*role == Role::AwaitingEnd).then(|| Reply::Ended(verdict.clone())));
                 self.clients.tell_those(|role| {
                     matches!(role, Role::Ensuring(_) | Role::Joining | Role::Stopping).then_some(Reply::Gone)
                 });
