@@ -128,13 +128,12 @@ fn an_agent_of_ssh() {
     singletons.line("stop agent --global");
     assert_eq!(singletons.processes(), []);
     // One that was asked not to stay in the foreground is told to.
-    let session = singletons.steps(&[
-        "memo singleton agent --ready-unix agent -- ssh-agent -a agent 2>&1 | grep -v '^memo:   |'",
-    ]);
+    let session = singletons
+        .steps(&["memo singleton agent --ready-file up -- ssh-agent -a agent 2>&1 | grep -v '^memo:   |'"]);
     assert_data_eq!(
         session,
         str![[r#"
-$ memo singleton agent --ready-unix agent -- ssh-agent -a agent 2>&1 | grep -v '^memo:   |'
+$ memo singleton agent --ready-file up -- ssh-agent -a agent 2>&1 | grep -v '^memo:   |'
 memo: error: singleton `agent` ended before it was ready: exit 0: it put itself into the background and left its processes behind
 memo:   hint: let it stay in the foreground: `nginx -g 'daemon off;'`, `redis-server --daemonize no`
 

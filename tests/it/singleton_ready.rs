@@ -283,13 +283,13 @@ mod strangers {
         for option in [format!("--ready-port {at}"), format!("--ready-http http://{at}/")] {
             let ran = fails(&singletons, &format!("k {option} -- puppet serve k"));
             let said = ran.stderr.replace(&at.port().to_string(), "PORT");
-            let said = said.replace(&std::process::id().to_string(), "PID");
-            assert_eq!(ran.code, 125);
+            // Any process that has it: what another test starts has it too for a moment.
+            let (said, pid) = said.trim_end().rsplit_once(' ').unwrap();
+            assert_eq!((ran.code, pid.parse::<u32>().is_ok()), (125, true), "{}", ran.stderr);
             assert_data_eq!(
                 said,
                 str![[r#"
-memo: error: singleton `k` was not started: port PORT is taken by process PID
-
+memo: error: singleton `k` was not started: port PORT is taken by process
 "#]]
             );
         }
