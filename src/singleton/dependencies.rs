@@ -15,7 +15,7 @@ use crate::action::observation::{Observation, State, Subject, difference};
 use crate::action::part::{Apart, Part, Secret, compare};
 use crate::action::program;
 use crate::action::reason::Missed;
-use crate::action::scene::{Scene, Unobservable};
+use crate::action::scene::{Scene, Unobservable, device_and_inode};
 use crate::store::codec::{Malformed, Reader, Writer};
 use crate::store::observed::{read_state, read_subject, write_state, write_subject};
 use crate::store::parts;
@@ -26,6 +26,9 @@ use crate::store::temporary::Temporary;
 pub struct Dependencies {
     /// What is known without looking at content.
     pub key: ActionKey,
+    /// The device and inode of its directory: one that was removed and made again under the same name is another one,
+    /// and the process is still in the first. `None` where the directory does not count.
+    pub place: Option<(u64, u64)>,
     /// Files as they were.
     pub observations: Vec<Observation>,
     /// Files that words name, and no `-i`: they replace nothing, but are worth a word when they change.
@@ -54,7 +57,9 @@ impl Dependencies {
     pub fn now(action: &Action, known: Option<&Kept>, scene: &mut Scene<'_>) -> Result<Self, Unknown> {
         let key = action.keys().with(Stdin::None);
         action.inputs.check().map_err(Unknown::Input)?;
-        if let Some(known) = known.filter(|known| known.dependencies.key == key)
+        let place = place(action);
+        let is_same = |known: &&Kept| known.dependencies.key == key && known.dependencies.place == place;
+        if let Some(known) = known.filter(is_same)
             && known.dependencies.observations.iter().all(|one| difference(one, scene).is_none())
         {
             return Ok(known.dependencies.clone());
@@ -64,8 +69,8 @@ impl Dependencies {
             None => Vec::new(),
         };
         observations.extend(action.inputs.observe(scene).map_err(Unknown::Input)?);
-        let fingerprint = fingerprint(&key, &observations);
-        Ok(Self { key, observations, mentioned: Vec::new(), fingerprint })
+        let fingerprint = fingerprint(&key, place, &observations);
+        Ok(Self { key, place, observations, mentioned: Vec::new(), fingerprint })
     }
 
     /// Looks at the regular files that words name, for [`Kept::mentions`].
@@ -83,13 +88,21 @@ impl Dependencies {
     }
 }
 
-/// Returns the digest of what an instance depends on: stat identities are not in it.
-fn fingerprint(key: &ActionKey, observations: &[Observation]) -> Digest {
+/// Returns which directory a command is asked for from.
+fn place(action: &Action) -> Option<(u64, u64)> {
+    let directory = action.directory.as_ref()?;
+    directory.path.metadata().ok().map(|found| device_and_inode(&found))
+}
+
+/// Returns the digest of what an instance depends on: stat identities of files are not in it.
+fn fingerprint(key: &ActionKey, place: Option<(u64, u64)>, observations: &[Observation]) -> Digest {
     let mut texts: Vec<Vec<u8>> = observations.iter().map(text).collect();
     texts.sort();
     texts.dedup();
     let mut canon = Canon::new(FORMAT);
-    canon.bytes(key.as_bytes()).list(texts.iter().map(Vec::as_slice));
+    let (device, inode) = place.unwrap_or_default();
+    canon.bytes(key.as_bytes()).bytes(&device.to_le_bytes()).bytes(&inode.to_le_bytes());
+    canon.list(texts.iter().map(Vec::as_slice));
     Digest::from_bytes(canon.finish())
 }
 
@@ -122,6 +135,8 @@ pub struct Kept {
 pub enum Changed {
     /// A part of the command.
     Part(Apart),
+    /// The directory: another one has its name now.
+    Directory,
     /// A file.
     Observed(Missed),
 }
@@ -176,6 +191,9 @@ impl Kept {
         let apart = compare(&self.parts, &now, |_| true);
         let apart = apart.into_iter().filter(|apart| !apart.part().is_some_and(Part::is_ignored));
         let mut changed: Vec<Changed> = apart.map(Changed::Part).collect();
+        if changed.is_empty() && place(action) != self.dependencies.place {
+            changed.push(Changed::Directory);
+        }
         for observation in &self.dependencies.observations {
             if let Some(difference) = difference(observation, scene) {
                 let missed = Missed::of(&observation.subject, difference);
@@ -202,6 +220,8 @@ impl Kept {
     fn encode(&self) -> Vec<u8> {
         let mut w = Writer::starting_with(MAGIC);
         w.raw(self.dependencies.key.as_bytes());
+        let (device, inode) = self.dependencies.place.unwrap_or_default();
+        w.byte(u8::from(self.dependencies.place.is_some())).number(device).number(inode);
         w.digest(&self.dependencies.fingerprint).raw(&self.secret).bytes(&parts::encode(&self.parts));
         for observations in [&self.dependencies.observations, &self.dependencies.mentioned] {
             w.number(observations.len() as u64);
@@ -220,6 +240,8 @@ impl Kept {
     pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
         let mut r = Reader::new(bytes.strip_prefix(MAGIC).ok_or(Malformed)?);
         let key = ActionKey::from_bytes(*r.digest()?.as_bytes());
+        let is_placed = r.byte()? == 1;
+        let place = Some((r.number()?, r.number()?)).filter(|_| is_placed);
         let fingerprint = r.digest()?;
         let secret = *r.digest()?.as_bytes();
         let parts = parts::decode(r.bytes()?)?;
@@ -227,7 +249,7 @@ impl Kept {
             || r.list(|r| Ok(Observation { subject: read_subject(r, None)?, state: read_state(r, None)? }));
         let (observations, mentioned) = (observations()?, observations()?);
         r.end()?;
-        let dependencies = Dependencies { key, observations, mentioned, fingerprint };
+        let dependencies = Dependencies { key, place, observations, mentioned, fingerprint };
         Ok(Self { dependencies, parts, secret })
     }
 }

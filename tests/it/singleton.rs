@@ -101,6 +101,10 @@ fn a_declared_text_or_command_that_changed_replaces_it() {
 #[test]
 fn another_directory_replaces_it() {
     replaced(["", SERVE], ["cd sub", SERVE], "cwd");
+    let again = "rm -r made; mkdir made; cd made";
+    replaced(["mkdir made; cd made", SERVE], [again, SERVE], "cwd: it was removed and made again");
+    // The process is still in the first.
+    kept(["mkdir made; cd made", &format!("--no-cwd {SERVE}")], [again, &format!("--no-cwd {SERVE}")]);
 }
 
 #[test]

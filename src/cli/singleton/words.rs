@@ -21,6 +21,7 @@ pub(super) fn changed(changed: &Changed) -> String {
     match changed {
         Changed::Observed(missed) => missed.to_string(),
         Changed::Part(apart) => part(apart),
+        Changed::Directory => "cwd: it was removed and made again".to_owned(),
     }
 }
 
