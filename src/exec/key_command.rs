@@ -90,7 +90,10 @@ pub fn check_within<'a>(
     }
     let status = child.wait().map_err(failed)?;
     if !in_time {
-        return Err(Failed { how: format!("not done after {} s", limit.as_secs_f32()), said: None });
+        return Err(Failed {
+            how: format!("not done after {} s", (limit.as_secs_f64() * 10.0).round() / 10.0),
+            said: None,
+        });
     }
     let mut text = Vec::new();
     said.seek(io::SeekFrom::Start(0)).and_then(|_| said.read_to_end(&mut text)).map_err(failed)?;

@@ -22,7 +22,8 @@ use super::service::Service;
 use super::slot::{Lock, Slot};
 use super::start;
 use super::tree;
-use super::verdict::{Last, Verdict, Why};
+use super::verdict::{End, Last, Verdict, Why};
+use crate::action::digest::Digest;
 use crate::action::identity::Timestamp;
 use crate::action::instance::InstanceId;
 use crate::fault;
@@ -87,6 +88,8 @@ pub enum Told<'a> {
     Keeping(Change),
     /// It is replaced because `--check` failed so.
     CheckFailed(&'a str),
+    /// It is waited for others, for whom one is started that is not as this one is to be.
+    Starting,
     /// It is waited for others who use it.
     InUse {
         /// How many hold it.
@@ -138,8 +141,10 @@ pub enum Lacking {
     StillGoing(Stage),
     /// It took too long; a supervisor that does not answer.
     Late(Option<i32>),
-    /// It ended by itself again and again.
-    Looping(Box<Last>),
+    /// It ended by itself again and again, so often.
+    Looping(Box<Last>, usize),
+    /// `--check` failed so, and it was to be left, or could not be started again.
+    CheckFailed(String),
     /// It was asked for from inside itself, and is not what it was to be.
     Inside,
     /// The slot cannot be used.
@@ -158,6 +163,8 @@ impl From<Trouble> for Lacking {
 
 /// The first and the longest wait for a lock before the socket is looked at again.
 const WAITS: [Duration; 2] = [Duration::from_millis(1), Duration::from_millis(50)];
+/// So many supervisors that were killed are enough for one call.
+const LOST: usize = 3;
 /// So many replacements within [`LOOP_TIME`] are worth a warning.
 const THRASHING: usize = 3;
 
@@ -170,6 +177,7 @@ pub fn ask(ask: &Ask<'_>) -> Result<Got, Lacking> {
         ask,
         deadline: Instant::now() + ask.timeout,
         started: false,
+        lost: 0,
         wait: WAITS[0],
         force: ask.force,
         check: ask.check,
@@ -186,6 +194,8 @@ struct Going<'a> {
     deadline: Instant,
     /// Whether this call has started one.
     started: bool,
+    /// How many supervisors that it started were killed.
+    lost: usize,
     wait: Duration,
     /// Whether what is there is still to be stopped.
     force: bool,
@@ -243,7 +253,11 @@ impl Going<'_> {
             connection.send(&Request::Inside(inside));
         }
         let request = ask.ensure.clone().map_or(Request::Join, Request::Ensure);
-        match connection.ask(&request) {
+        let heard = self.hear(&mut connection, &request, |report| {
+            let is_another = ask.ensure.as_ref().is_some_and(|ensure| report.change(ensure, false).is_some());
+            (report.stage == Stage::Starting && is_another).then_some(Told::Starting)
+        });
+        match heard {
             Heard::Reply(Reply::Ready(report)) => {
                 let is_inside = Some(report.instance) == ask.inside;
                 // Between the answer and now it may have ended.
@@ -254,6 +268,11 @@ impl Going<'_> {
                 if let Some(check) = self.check.take().filter(|_| !is_inside)
                     && let Err(why) = check(&report, self.deadline.saturating_duration_since(Instant::now()))
                 {
+                    if ask.no_start || ask.service.is_none() {
+                        return Err(Lacking::CheckFailed(why));
+                    }
+                    // What the check took is not taken from what is to come.
+                    self.deadline = Instant::now() + ask.timeout;
                     let stop = stop(Some(&report), Why::CheckFailed, ask.busy);
                     return self.replace(connection, &stop, Told::CheckFailed(&why));
                 }
@@ -262,6 +281,13 @@ impl Going<'_> {
             }
             Heard::Reply(Reply::Failed(verdict)) => Err(Lacking::Failed(Box::new(verdict))),
             Heard::Reply(Reply::Changed(report, change)) => match ask.on_change {
+                // Age is nothing that it depends on; and it is as good as it was.
+                OnChange::Keep if change == Change::Expired => {
+                    Ok(Some(Got { report, fresh: false, connection }))
+                }
+                _ if change == Change::Expired && ask.no_start => {
+                    Ok(Some(Got { report, fresh: false, connection }))
+                }
                 _ if change == Change::Expired => {
                     let stop = stop(Some(&report), Why::Expired, ask.busy);
                     self.stop(connection, &stop)
@@ -270,7 +296,17 @@ impl Going<'_> {
                 _ if ask.no_start => Err(Lacking::Changed(Box::new(report), change)),
                 OnChange::Keep => {
                     (ask.tell)(Told::Keeping(change));
-                    Ok(Some(Got { report, fresh: false, connection }))
+                    if report.stage == Stage::Ready {
+                        return Ok(Some(Got { report, fresh: false, connection }));
+                    }
+                    match connection.ask(&Request::Join) {
+                        Heard::Reply(Reply::Ready(report)) => {
+                            Ok(Some(Got { report, fresh: false, connection }))
+                        }
+                        Heard::Reply(Reply::Failed(verdict)) => Err(Lacking::Failed(Box::new(verdict))),
+                        Heard::Late => Err(self.late()),
+                        _ => Ok(None),
+                    }
                 }
                 OnChange::Replace if Some(report.instance) == ask.inside => Err(Lacking::Inside),
                 OnChange::Replace => {
@@ -290,6 +326,8 @@ impl Going<'_> {
     fn late(&self) -> Lacking {
         match report(self.ask.slot, MARGIN) {
             Ok(Some(Report { stage, .. })) if stage != Stage::Ready => Lacking::StillGoing(stage),
+            // What its supervisor left, which was killed, is still being ended.
+            Ok(None) => Lacking::StillGoing(Stage::Stopping),
             _ => Lacking::Late(self.ask.slot.record().map(|record| record.supervisor.pid)),
         }
     }
@@ -312,19 +350,10 @@ impl Going<'_> {
 
     /// Has what is there stopped; then it is to be tried again.
     fn stop(&self, mut connection: Connection, request: &Request) -> Result<Option<Got>, Lacking> {
-        /// After so long it is said who is waited for.
-        const SAID: Duration = Duration::from_secs(1);
-        connection.until(Some(self.deadline.min(Instant::now() + SAID)));
-        let mut heard = connection.ask(request);
-        if matches!(heard, Heard::Late) && Instant::now() < self.deadline {
-            if let Ok(Some(Report { leases, calls, .. })) = report(self.ask.slot, MARGIN)
-                && leases + calls > 0
-            {
-                (self.ask.tell)(Told::InUse { leases, calls });
-            }
-            connection.until(Some(self.deadline));
-            heard = connection.hear();
-        }
+        let heard = self.hear(&mut connection, request, |report| {
+            let (leases, calls) = (report.leases, report.calls);
+            (leases + calls > 0).then_some(Told::InUse { leases, calls })
+        });
         match heard {
             Heard::Reply(Reply::InUse { leases, calls }) => Err(Lacking::InUse { leases, calls }),
             Heard::Late => match report(self.ask.slot, MARGIN) {
@@ -338,18 +367,45 @@ impl Going<'_> {
         }
     }
 
-    fn start(&self, lock: Lock, service: &Service) -> Result<Connection, Lacking> {
+    /// Asks something; when the answer takes long, says what for, if `what` knows by how the instance is then.
+    fn hear(
+        &self,
+        connection: &mut Connection,
+        request: &Request,
+        what: impl Fn(&Report) -> Option<Told<'static>>,
+    ) -> Heard {
+        /// After so long.
+        const SAID: Duration = Duration::from_secs(1);
+        connection.until(Some(self.deadline.min(Instant::now() + SAID)));
+        let heard = connection.ask(request);
+        if !matches!(heard, Heard::Late) || Instant::now() >= self.deadline {
+            return heard;
+        }
+        if let Ok(Some(report)) = report(self.ask.slot, MARGIN)
+            && let Some(told) = what(&report)
+        {
+            (self.ask.tell)(told);
+        }
+        connection.until(Some(self.deadline));
+        connection.hear()
+    }
+
+    fn start(&mut self, lock: Lock, service: &Service) -> Result<Connection, Lacking> {
         let ask = self.ask;
         let last = Last::read(ask.slot.directory());
-        let recent =
-            |end: &super::verdict::End| (ask.now)().since(end.at).is_some_and(|since| since < LOOP_TIME);
         if let Some(last) = last.as_ref().filter(|_| !ask.force) {
-            let quick = last.ends.iter().filter(|end| recent(end) && end.quick).count();
-            if quick >= LOOP_ENDS {
-                return Err(Lacking::Looping(Box::new(last.clone())));
+            let now = (ask.now)();
+            if let Some(times) = loops(last, &service.fingerprint, now) {
+                return Err(Lacking::Looping(Box::new(last.clone()), times));
             }
-            let replaced: Vec<_> =
-                last.ends.iter().filter(|end| recent(end) && end.why == Why::Replaced).collect();
+            if self.started && last.verdict.why == Why::SupervisorLost {
+                self.lost += 1;
+                if self.lost == LOST {
+                    return Err(Lacking::Failed(Box::new(last.verdict.clone())));
+                }
+            }
+            let replaced = last.ends.iter().filter(|end| end.why == Why::Replaced && is_recent(end, now));
+            let replaced: Vec<_> = replaced.collect();
             // What was replaced comes back: it is no edit after another, but callers who want different things.
             let returns = replaced.iter().any(|end| end.fingerprint == service.fingerprint);
             let replaced = replaced.len();
@@ -378,6 +434,17 @@ impl Going<'_> {
             (self.ask.tell)(Told::ReleaseFailed(&why));
         }
     }
+}
+
+/// Returns how often what a command depends on has ended by itself in the last minute, soon after it was ready, if that is
+/// so often that it is not to be started. What was mended since is something else.
+pub fn loops(last: &Last, fingerprint: &Digest, now: Timestamp) -> Option<usize> {
+    let quick = |end: &&End| end.quick && end.fingerprint == *fingerprint && is_recent(end, now);
+    Some(last.ends.iter().filter(quick).count()).filter(|times| *times >= LOOP_ENDS)
+}
+
+fn is_recent(end: &End, now: Timestamp) -> bool {
+    now.since(end.at).is_some_and(|since| since < LOOP_TIME)
 }
 
 /// Returns the request to stop an instance.

@@ -308,7 +308,7 @@ impl Machine {
         match self.phase {
             Phase::Starting { .. } | Phase::Ready => {
                 // Of two who each want another one than was there, none failed.
-                let is_gone = self.ready.is_some() || why == Why::Restarted;
+                let is_gone = self.ready.is_some() || matches!(why, Why::Restarted | Why::Replaced);
                 let tell = match why {
                     _ if is_gone => Effect::TellGone,
                     // They hear of it when nothing is left of it.

@@ -182,7 +182,7 @@ fn one_cannot_replace_itself() {
     let asks = [
         "db -k other SAME",
         "db --force SAME",
-        "db --force",
+        "db --force --busy kill SAME",
         "run db -k other SAME --exec puppet print held",
     ];
     let [early, late] = asked(&all, &asks);

@@ -654,6 +654,18 @@ memo: singleton `k` is replaced: check-failed: exit 1
     singletons.never_twice();
 }
 
+#[test]
+fn a_check_that_takes_all_of_the_time_leaves_enough_for_another() {
+    let singletons = Singletons::new();
+    singletons.fifo("never");
+    let id = singletons.id(&format!("k -- {SERVE}"));
+    let ran = singletons.run("memo singleton k --timeout 3s --check 'read x <never' -- puppet serve k");
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert_ne!(ran.stdout.trim_end(), id);
+    assert_eq!(ran.stderr, "memo: singleton `k` is replaced: check-failed: not done after 3 s\n");
+    assert_eq!(singletons.starts().len(), 2);
+}
+
 mod restart {
     use super::*;
 
@@ -782,8 +794,10 @@ fn one_that_ends_at_once_again_and_again_is_not_started_but_by_force() {
     }
     let session = singletons.steps(&[
         "memo singleton k -- puppet print hello , serve k",
+        "memo singleton why k -- puppet print hello , serve k",
         "memo singleton k --force -- puppet print hello , serve k >id",
         "memo singleton k -- puppet print hello , serve k >id2; cmp id id2",
+        "memo singleton stop k; memo singleton k -- puppet print mended , serve k >id",
     ]);
     assert_data_eq!(
         session,
@@ -793,12 +807,142 @@ memo: error: singleton `k` was not started: it ended by itself soon after it was
 memo:   | hello
 memo:   hint: `--force` starts it all the same
 [exit 125]
+$ memo singleton why k -- puppet print hello , serve k
+singleton `k` would be refused
+  it ended by itself soon after it was ready, 5 times in the last minute
+[exit 1]
 $ memo singleton k --force -- puppet print hello , serve k >id
 $ memo singleton k -- puppet print hello , serve k >id2; cmp id id2
+$ memo singleton stop k; memo singleton k -- puppet print mended , serve k >id
 
 "#]]
     );
-    assert_eq!(singletons.starts().len(), 6);
+    assert_eq!(singletons.starts().len(), 7);
+}
+
+#[test]
+fn one_whose_supervisor_is_killed_each_time_is_not_started_for_ever() {
+    let singletons = Singletons::new();
+    singletons.write("start", "echo x >>n; kill -9 $PPID; exec puppet pause\n");
+    assert_data_eq!(
+        singletons.steps(&["memo singleton k -- sh start", "wc -l <n"]),
+        str![[r#"
+$ memo singleton k -- sh start
+memo: error: singleton `k` was ended before it was ready (supervisor-lost)
+[exit 125]
+$ wc -l <n
+3
+
+"#]]
+    );
+    singletons.none_left();
+}
+
+#[test]
+fn what_is_old_is_kept_where_nothing_is_to_be_changed() {
+    let singletons = Singletons::new();
+    let id = singletons.id(&format!("k -- {SERVE}"));
+    let (holder, mut gate) = held(&singletons, "gate");
+    for option in ["--ttl 1ms --no-start", "--on-change keep"] {
+        let ran = singletons.ran(&format!("k {option} -- {SERVE}"));
+        assert_eq!((ran.code, ran.stdout, ran.stderr), (0, format!("{id}\n"), String::new()), "{option}");
+    }
+    gate.open();
+    assert_eq!(holder.end().status, 0);
+}
+
+#[test]
+fn without_its_command_it_is_not_changed() {
+    let singletons = Singletons::new();
+    let id = singletons.id(&format!("k -- {SERVE}"));
+    assert_data_eq!(
+        singletons.steps(&[
+            "memo singleton k --force",
+            "memo singleton run k --force --exec true",
+            "memo singleton k --idle 1h",
+            "memo singleton call k --framing line x",
+            "memo singleton k --no-start -i nofile",
+            "memo singleton k --check false",
+            "memo singleton k --check false --no-start -- puppet serve k",
+            "memo singleton why k --check false -- puppet serve k",
+        ]),
+        str![[r#"
+$ memo singleton k --force
+memo: error: `--force` needs the command; nothing was done
+memo:   hint: `memo singleton restart k` starts it again as it was started
+[exit 125]
+$ memo singleton run k --force --exec true
+memo: error: `--force` needs the command; nothing was done
+memo:   hint: `memo singleton restart k` starts it again as it was started
+[exit 125]
+$ memo singleton k --idle 1h
+memo: error: `--idle` needs the command; nothing was done
+memo:   hint: `memo singleton NAME OPTIONS -- COMMAND [ARG]...`
+[exit 125]
+$ memo singleton call k --framing line x
+memo: error: `--framing` needs the command; nothing was done
+memo:   hint: `memo singleton NAME OPTIONS -- COMMAND [ARG]...`
+[exit 125]
+$ memo singleton k --no-start -i nofile
+memo: error: `--input` needs the command; nothing was done
+memo:   hint: `memo singleton NAME OPTIONS -- COMMAND [ARG]...`
+[exit 125]
+$ memo singleton k --check false
+memo: error: singleton `k` was not replaced: check-failed: exit 1
+memo:   hint: with its command it is; `memo singleton restart` starts it again as it was started
+[exit 75]
+$ memo singleton k --check false --no-start -- puppet serve k
+memo: error: singleton `k` was not replaced: check-failed: exit 1
+memo:   hint: without `--no-start` it is
+[exit 75]
+$ memo singleton why k --check false -- puppet serve k
+singleton `k` would be used
+  unless `--check` fails
+
+"#]]
+    );
+    assert_eq!(singletons.line("k --check true --timeout 1m --no-start"), id);
+    assert_eq!(singletons.starts().len(), 1);
+}
+
+#[test]
+fn one_that_nobody_waits_for_any_more_is_not_waited_for() {
+    let singletons = Singletons::new();
+    let never = Caller::start(&mut singletons.memo(&format!("k -k v=1 --ready-file never -- {SERVE}")));
+    until("it is started", || singletons.starts().len() == 1);
+    // Somebody else waits for him.
+    singletons.write("start", format!("exec memo singleton k -k v=2 -- {SERVE} 2>said\n"));
+    let other = Caller::start(&mut singletons.shell("exec sh start"));
+    until("it is said", || singletons.path("said").metadata().is_ok_and(|said| said.len() > 0));
+    rustix::process::kill_process(never.pid(), Signal::KILL).unwrap();
+    let other = other.end();
+    assert_eq!(other.status, 0, "{}", other.stderr);
+    assert_data_eq!(
+        singletons.read("said"),
+        str![[r#"
+memo: singleton `k` is being started for others, and not as it is wanted here; waiting until it is ready
+memo: singleton `k` is replaced: key-text: `v`
+
+"#]]
+    );
+    assert_eq!(singletons.starts().len(), 2);
+    singletons.never_twice();
+}
+
+#[test]
+fn one_that_is_started_is_kept_too() {
+    let singletons = Singletons::new();
+    let gone = Caller::start(&mut singletons.memo(&format!("k -k v=1 --ready-file up -- {SERVE}")));
+    until("it is started", || singletons.starts().len() == 1);
+    rustix::process::kill_process(gone.pid(), Signal::KILL).unwrap();
+    gone.end();
+    let line = format!("exec memo singleton k -k v=2 --on-change keep -- {SERVE} 2>said");
+    let kept = Caller::start(&mut singletons.shell(line));
+    until("it is said", || singletons.path("said").metadata().is_ok_and(|said| said.len() > 0));
+    singletons.write("up", "");
+    let kept = kept.end();
+    assert_eq!((kept.status, kept.stdout), (0, (singletons.line("id k") + "\n").into_bytes()));
+    assert_eq!(singletons.starts().len(), 1);
 }
 
 #[test]

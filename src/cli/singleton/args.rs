@@ -231,6 +231,41 @@ impl From<BusyChoice> for Busy {
 }
 
 impl AskArgs {
+    /// Returns an option that was given and says nothing without a command: what the instance is to be, what it depends
+    /// on, how it lives, and what is done about a change.
+    pub fn without_command(&self) -> Option<&'static str> {
+        let (key, life) = (&self.key, |option: &Option<String>| option.is_some());
+        let given = [
+            ("--input", !key.input.is_empty()),
+            ("--env", !key.env.is_empty()),
+            ("--key", !key.key.is_empty()),
+            ("--key-cmd", !key.key_cmd.is_empty()),
+            ("--dep-singleton", !key.dep_singleton.is_empty()),
+            ("--no-cwd", key.no_cwd),
+            ("--no-exe", key.no_exe),
+            ("--ready-port", !self.ready_port.is_empty()),
+            ("--ready-unix", !self.ready_unix.is_empty()),
+            ("--ready-http", !self.ready_http.is_empty()),
+            ("--ready-log", !self.ready_log.is_empty()),
+            ("--ready-cmd", !self.ready_cmd.is_empty()),
+            ("--ready-file", !self.ready_file.is_empty()),
+            ("--ready-notify", self.ready_notify),
+            ("--port", life(&self.port)),
+            ("--framing", life(&self.framing)),
+            ("--idle", life(&self.idle)),
+            ("--ttl", life(&self.ttl)),
+            ("--on-release", self.on_release.is_some()),
+            ("--restart", self.restart.is_some()),
+            ("--stop-signal", life(&self.stop_signal)),
+            ("--grace", life(&self.grace)),
+            ("--survive-ci", self.survive_ci),
+            ("--on-change", self.on_change.is_some()),
+            ("--busy", self.busy.is_some()),
+            ("--force", self.force),
+        ];
+        given.into_iter().find(|(_, is_given)| *is_given).map(|(option, _)| option)
+    }
+
     /// Returns how much memo is to say.
     pub fn talk(&self) -> Talk {
         match (self.quiet, self.verbose) {

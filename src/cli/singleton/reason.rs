@@ -2,15 +2,17 @@
 
 use super::args::ReasonArgs;
 use super::asking::{Asking, changes};
-use super::words::{all_changed, changed};
+use super::words::{all_changed, changed, looping};
 use super::{place, target};
 use crate::cli::json::Object;
 use crate::cli::print;
 use crate::cli::surroundings::Surroundings;
 use crate::config::Config;
 use crate::error::{Error, Kind};
+use crate::singleton::ask;
 use crate::singleton::message::Change;
 use crate::singleton::report::Stage;
+use crate::singleton::verdict::Last;
 use crate::ui::Ui;
 
 /// Says what would become of an instance. Returns the exit code.
@@ -41,7 +43,10 @@ pub(super) fn why(args: &ReasonArgs, config: &Config, around: &Surroundings, ui:
         let ttl = ensure.given.ttl.unwrap_or(report.ttl);
         report.change(ensure, ttl.is_some_and(|ttl| age >= ttl))
     });
-    let (said, reasons) = match change {
+    let last = Last::read(slot.directory());
+    let loops = last.and_then(|last| ask::loops(&last, &ensure.fingerprint, around.clock.now()));
+    let (said, mut reasons) = match change {
+        None if loops.is_some() && !args.ask.force => ("refused", loops.map(looping).into_iter().collect()),
         None => ("started", vec!["not-running".to_owned()]),
         Some(None) => ("used", Vec::new()),
         Some(Some(Change::Dependencies)) => {
@@ -54,6 +59,9 @@ pub(super) fn why(args: &ReasonArgs, config: &Config, around: &Surroundings, ui:
         }
         Some(Some(change)) => ("replaced", vec![all_changed(change, &[])]),
     };
+    if said == "used" && args.ask.check.is_some() {
+        reasons.push("unless `--check` fails".to_owned());
+    }
     let text = if args.json {
         Object::new()
             .text("name", &name)

@@ -118,6 +118,15 @@ pub(super) fn wanted(
 ) -> Result<Wanted, Error> {
     let typed_framing = args.framing.as_deref().map(parse_framing).transpose()?;
     let meant = meant(name, &args.key, command, config, around, ui)?;
+    if let Some(option) = args.without_command().filter(|_| meant.action.is_none()) {
+        let error = Error::new(Kind::Failed, format_args!("`{option}` needs the command; nothing was done"));
+        return Err(match (name, option) {
+            (Some(name), "--force") => {
+                error.hint(format_args!("`memo singleton restart {name}` starts it again as it was started"))
+            }
+            _ => error.hint("`memo singleton NAME OPTIONS -- COMMAND [ARG]...`"),
+        });
+    }
     let (given, timeout) = given(args)?;
     let timeout = timeout.unwrap_or(TIMEOUT);
     let store = meant.root.parent().and_then(|above| above.metadata().ok());

@@ -11,6 +11,7 @@ use crate::singleton::ask::{Lacking, Told};
 use crate::singleton::dependencies::Changed;
 use crate::singleton::message::Change;
 use crate::singleton::probe;
+use crate::singleton::report::Stage;
 use crate::singleton::verdict::{Verdict, Why};
 use crate::store::location::Trouble;
 use crate::sys::process::{Ended, is_not_found, is_scarcity, is_too_long};
@@ -58,6 +59,12 @@ pub(super) fn tell(ui: &Ui, name: &str, told: Told<'_>, found: &dyn Fn() -> Vec<
         Told::CheckFailed(why) => {
             ui.done(format_args!("singleton `{name}` is replaced: check-failed: {why}"), None);
         }
+        Told::Starting => ui.done(
+            format_args!(
+                "singleton `{name}` is being started for others, and not as it is wanted here; waiting until it is ready"
+            ),
+            None,
+        ),
         Told::InUse { leases, calls } => {
             ui.done(
                 format_args!("singleton `{name}` is in use by {}; waiting until it is not", leases + calls),
@@ -89,7 +96,10 @@ pub(super) fn lacking(name: &str, lacking: Lacking, wanted: Wish<'_>) -> Error {
         }
         Lacking::InUse { leases, calls } => Error::new(
             Kind::Left,
-            format_args!("singleton `{name}` was not replaced: it is in use by {} (`--busy fail`)", leases + calls),
+            format_args!(
+                "singleton `{name}` was not replaced: it is in use by {} (`--busy fail`)",
+                leases + calls
+            ),
         )
         .hint("`--busy wait` waits until it is not, `--busy kill` does not"),
         Lacking::StillInUse { leases, calls } => Error::new(
@@ -105,22 +115,29 @@ pub(super) fn lacking(name: &str, lacking: Lacking, wanted: Wish<'_>) -> Error {
             Kind::TimedOut,
             format_args!("singleton `{name}` was still {} after {}", stage.name(), Shown(wanted.timeout)),
         )
-        .hint("it goes on; `--timeout` waits longer"),
+        .hint(if stage == Stage::Starting && !wanted.first_word.is_empty() {
+            "it goes on; `--timeout` waits longer, `--force` does not wait for it"
+        } else {
+            "it goes on; `--timeout` waits longer"
+        }),
         Lacking::Late(pid) => late(name, pid, wanted.timeout),
-        Lacking::Looping(last) => Error::new(
-            Kind::Failed,
-            format_args!(
-                "singleton `{name}` was not started: it ended by itself soon after it was ready, {} times in the last minute",
-                last.ends.iter().filter(|end| end.quick).count()
-            ),
-        )
-        .details(plain(&last.verdict.tail))
-        .hint("`--force` starts it all the same"),
-        Lacking::Inside => Error::new(
-            Kind::Failed,
-            format_args!("singleton `{name}` cannot be replaced from inside itself"),
-        )
-        .hint("ask for it as it was started, or give what it needs another name"),
+        Lacking::Looping(last, times) => {
+            Error::new(Kind::Failed, format_args!("singleton `{name}` was not started: {}", looping(times)))
+                .details(plain(&last.verdict.tail))
+                .hint("`--force` starts it all the same")
+        }
+        Lacking::CheckFailed(why) => {
+            Error::new(Kind::Left, format_args!("singleton `{name}` was not replaced: check-failed: {why}"))
+                .hint(if wanted.no_start {
+                    "without `--no-start` it is"
+                } else {
+                    "with its command it is; `memo singleton restart` starts it again as it was started"
+                })
+        }
+        Lacking::Inside => {
+            Error::new(Kind::Failed, format_args!("singleton `{name}` cannot be replaced from inside itself"))
+                .hint("ask for it as it was started, or give what it needs another name")
+        }
         Lacking::Trouble(trouble) => of_trouble(trouble),
         Lacking::System(error) => {
             Error::new(Kind::Failed, format_args!("cannot start singleton `{name}`: {}", system_text(&error)))
@@ -147,6 +164,11 @@ impl Wish<'_> {
     pub(super) fn plain(timeout: Duration) -> Self {
         Self { first_word: "", timeout, no_start: false, changed: &Vec::new }
     }
+}
+
+/// Returns why what ended again and again is not started, in words.
+pub(super) fn looping(times: usize) -> String {
+    format!("it ended by itself soon after it was ready, {times} times in the last minute")
 }
 
 /// Returns the error for a slot that cannot be used.

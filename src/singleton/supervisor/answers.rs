@@ -186,6 +186,9 @@ impl Supervisor {
             self.happen(Event::Withdrawn);
         }
         self.count_users();
+        if self.machine.stage() == Stage::Starting {
+            self.tell_waiting();
+        }
     }
 
     pub(super) fn count_users(&mut self) {
@@ -217,9 +220,31 @@ impl Supervisor {
                     self.happen(Event::Used);
                 }
             }
+            // Nobody is there any more who wanted this one: whoever wants another need not wait until it is ready.
+            Stage::Starting if !self.is_awaited() => {
+                let report = self.report();
+                self.clients.tell_those(|role| match role {
+                    Role::Ensuring(ensure) => {
+                        report.change(ensure, false).map(|change| Reply::Changed(report.clone(), change))
+                    }
+                    _ => None,
+                });
+            }
             // Those who come while it goes wait for that too: told at once, they would ask again at once.
             _ => {}
         }
+    }
+
+    /// Returns whether somebody waits for the instance as it is, or may be about to say that.
+    fn is_awaited(&self) -> bool {
+        let report = self.report();
+        self.calls.count() > 0
+            || self.clients.are_silent(ClientId::MAX)
+            || self.clients.count(|role| match role {
+                Role::Ensuring(ensure) => report.change(ensure, false).is_none(),
+                Role::Joining => true,
+                _ => false,
+            }) > 0
     }
 
     fn is_expired(&self) -> bool {
