@@ -5,8 +5,8 @@
 //!
 //! # Replacement
 //! Two callers who disagree about what an instance depends on must not keep each other from ever having one: an instance
-//! becomes ready and is handed to whoever started it before it can be replaced. It is stopped, all of it, before the
-//! next one starts, under the same lock.
+//! becomes ready and is handed to whoever started it before it can be replaced, unless nobody waits for it any more. It
+//! is stopped, all of it, before the next one starts, under the same lock.
 
 use std::ffi::OsString;
 use std::io;
