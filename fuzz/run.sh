@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Gives the readers of memo's files, each for some time, what coverage says they have not seen yet.
+# Gives the readers of memo's files and messages, each for some time, what coverage says they have not seen yet.
 #
 #   fuzz/run.sh [SECONDS] [TARGET]...      600 seconds and all targets when nothing is said
 #
@@ -10,7 +10,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds=${1:-600}
 shift || true
-[ $# -gt 0 ] || set -- manifest outcome journal lease config index
+[ $# -gt 0 ] || set -- manifest outcome journal lease config index singleton
 
 cargo fuzz --version >/dev/null 2>&1 || {
     echo 'fuzz: cargo-fuzz is missing: `cargo install cargo-fuzz --locked`, and `rustup toolchain install nightly`' >&2
@@ -47,12 +47,17 @@ for name in $(compgen -e MEMO_); do unset "$name"; done
     for _ in 1 2 3; do memo cat in; done
     memo ls
     memo -- ls
+    memo singleton x --global --on-release true -i in -k v=1 -e A --ready-cmd true -- B=1 sleep 9000
+    mkdir slot
+    cp "$seeds"/store/singleton/global/x/{lock,deps,release} slot
+    memo singleton stop --global x
+    cp "$seeds"/store/singleton/global/x/last slot
 )
 [ -s "$seeds/store/journal" ] && [ -s "$seeds/store/index.db" ]
 
 # --- The first inputs of each target -----------------------------------------------------------------
 corpus() { printf '%s' "fuzz/corpus/$1/$2"; }
-for target in manifest outcome journal lease config index; do mkdir -p "fuzz/corpus/$target"; done
+for target in manifest outcome journal lease config index singleton; do mkdir -p "fuzz/corpus/$target"; done
 number=0
 while IFS= read -r -d '' file; do
     number=$((number + 1))
@@ -81,6 +86,19 @@ done < <(find "$seeds/store" -type f ! -name '.lock' -print0)
     printf 'y\0\23\0\0\0\2\0\0\0\0\0\0\0\3\4boot\4name\1\2\0\0\0hi\4\0\0\0\0\3\52\0\0\0verdict1\2\3'
     head -c 32 /dev/zero
 } >"$(corpus lease verdict)"
+# The first byte says which reader.
+number=0
+for file in "$seeds"/work/slot/{deps,lock,release,last}; do
+    case "$file" in */deps) kind='\0' ;; */last) kind='\2' ;; *) kind='\1' ;; esac
+    number=$((number + 1))
+    { printf "$kind"; cat "$file"; } >"$(corpus singleton "real-$number")"
+done
+printf '\5\3a line\n' >"$(corpus singleton line)"
+printf '\5\11{"a": [1, "x\\n"]}\n' >"$(corpus singleton json)"
+printf '\5\20Content-Length: 2\r\nX: y\r\n\r\n{}' >"$(corpus singleton lsp)"
+printf '\6READY=1\nSTATUS=x\nEXTEND_TIMEOUT_USEC=5\n' >"$(corpus singleton notice)"
+printf '\7http://localhost:$PORT/x?y' >"$(corpus singleton url)"
+printf '\7on (?<addr>\\S+)\0on 1:2\n' >"$(corpus singleton log)"
 cp config/default.toml "$(corpus config default)"
 { cat config/default.toml; printf '\0refresh\0001d12h\0A,!B*\0000,3-7\000500M\00020GiB\0001K\000~/store'; } >"$(corpus config all)"
 
