@@ -509,7 +509,7 @@ $ set -euo pipefail; x=$(memo singleton db -- puppet serve db); memo singleton d
 on
 $ set -e; x=$(memo singleton db -- nosuch); echo on
 memo: error: cannot run `nosuch`: no such command
-memo:   hint: is it a shell builtin or a function? try `memo sh -c '...'`
+memo:   hint: is it a shell builtin or a function? try `-- sh -c '...'`
 [exit 127]
 $ set -e; memo singleton db --no-start -- puppet serve db; echo on
 memo: error: singleton `db` is not running

@@ -101,10 +101,7 @@ pub(super) fn check_name(name: &str) -> Result<(), Error> {
     let refused = refuse_name(name);
     match refused.or_else(|| is_subcommand.then(|| "it is one of the subcommands".to_owned())) {
         None => Ok(()),
-        Some(why) => {
-            let error = Error::new(Kind::Failed, format_args!("`{name}` is no name of a singleton: {why}"));
-            Err(error.hint(format_args!("a command stands behind `--`: `memo singleton -- {name}`")))
-        }
+        Some(why) => Err(Error::new(Kind::Failed, format_args!("`{name}` is no name of a singleton: {why}"))),
     }
 }
 
