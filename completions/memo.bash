@@ -698,10 +698,7 @@ _memo() {
                     return 0
                     ;;
                 --port)
-                    COMPREPLY=("${cur}")
-                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
-                        compopt -o nospace
-                    fi
+                    COMPREPLY=($(compgen -W "auto" -- "${cur}"))
                     return 0
                     ;;
                 --timeout)
@@ -712,10 +709,7 @@ _memo() {
                     return 0
                     ;;
                 --framing)
-                    COMPREPLY=("${cur}")
-                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
-                        compopt -o nospace
-                    fi
+                    COMPREPLY=($(compgen -W "line json lsp" -- "${cur}"))
                     return 0
                     ;;
                 --idle)
@@ -892,10 +886,7 @@ _memo() {
                     return 0
                     ;;
                 --port)
-                    COMPREPLY=("${cur}")
-                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
-                        compopt -o nospace
-                    fi
+                    COMPREPLY=($(compgen -W "auto" -- "${cur}"))
                     return 0
                     ;;
                 --timeout)
@@ -906,10 +897,7 @@ _memo() {
                     return 0
                     ;;
                 --framing)
-                    COMPREPLY=("${cur}")
-                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
-                        compopt -o nospace
-                    fi
+                    COMPREPLY=($(compgen -W "line json lsp" -- "${cur}"))
                     return 0
                     ;;
                 --idle)
@@ -1331,10 +1319,7 @@ _memo() {
                     return 0
                     ;;
                 --port)
-                    COMPREPLY=("${cur}")
-                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
-                        compopt -o nospace
-                    fi
+                    COMPREPLY=($(compgen -W "auto" -- "${cur}"))
                     return 0
                     ;;
                 --timeout)
@@ -1345,10 +1330,7 @@ _memo() {
                     return 0
                     ;;
                 --framing)
-                    COMPREPLY=("${cur}")
-                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
-                        compopt -o nospace
-                    fi
+                    COMPREPLY=($(compgen -W "line json lsp" -- "${cur}"))
                     return 0
                     ;;
                 --idle)
@@ -1739,10 +1721,7 @@ _memo() {
                     return 0
                     ;;
                 --port)
-                    COMPREPLY=("${cur}")
-                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
-                        compopt -o nospace
-                    fi
+                    COMPREPLY=($(compgen -W "auto" -- "${cur}"))
                     return 0
                     ;;
                 --timeout)
@@ -1753,10 +1732,7 @@ _memo() {
                     return 0
                     ;;
                 --framing)
-                    COMPREPLY=("${cur}")
-                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
-                        compopt -o nospace
-                    fi
+                    COMPREPLY=($(compgen -W "line json lsp" -- "${cur}"))
                     return 0
                     ;;
                 --idle)
@@ -2081,7 +2057,8 @@ _memo_singleton() {
 }
 # Options and subcommands are memo's; from the first other word on it is a command, completed as its own.
 _memo_or_command() {
-    local i word
+    # What completes the command may move COMP_CWORD.
+    local i word first=$((COMP_CWORD == 1))
     for ((i = 1; i < COMP_CWORD; i++)); do
         word=${COMP_WORDS[i]}
         # `=` is a word of its own here: `--ttl=1h` is three, and so is `NAME=VALUE`.
@@ -2108,7 +2085,7 @@ _memo_or_command() {
     else
         _memo_command "$i" "$2"
     fi
-    if ((COMP_CWORD == 1)); then
+    if ((first)); then
         COMPREPLY+=($(compgen -W "run singleton ls show clear why stats gc doctor config completions help" -- "$2"))
     fi
 }

@@ -113,9 +113,11 @@ complete -c memo -n "__fish_memo_using_subcommand singleton; and not __fish_seen
 complete -c memo -n "__fish_memo_using_subcommand singleton; and not __fish_seen_subcommand_from run call status ls stop restart logs wait id why gc" -l ready-log -d 'It is ready when it writes a line that this regular expression matches' -r -f
 complete -c memo -n "__fish_memo_using_subcommand singleton; and not __fish_seen_subcommand_from run call status ls stop restart logs wait id why gc" -l ready-cmd -d 'It is ready when this shell command succeeds: \'pg_isready -p $PORT\'' -r -f
 complete -c memo -n "__fish_memo_using_subcommand singleton; and not __fish_seen_subcommand_from run call status ls stop restart logs wait id why gc" -l ready-file -d 'It is ready when this file is there and not older than the process' -r -F
-complete -c memo -n "__fish_memo_using_subcommand singleton; and not __fish_seen_subcommand_from run call status ls stop restart logs wait id why gc" -l port -d 'Give it a port in $PORT: this one, or `auto` for one that is free' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and not __fish_seen_subcommand_from run call status ls stop restart logs wait id why gc" -l port -d 'Give it a port in $PORT: this one, or `auto` for one that is free' -r -f -a "auto\t''"
 complete -c memo -n "__fish_memo_using_subcommand singleton; and not __fish_seen_subcommand_from run call status ls stop restart logs wait id why gc" -l timeout -d 'How long it may take until it is ready (60s)' -r -f
-complete -c memo -n "__fish_memo_using_subcommand singleton; and not __fish_seen_subcommand_from run call status ls stop restart logs wait id why gc" -l framing -d 'Let it answer calls, with requests and replies told apart so: line, json, lsp' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and not __fish_seen_subcommand_from run call status ls stop restart logs wait id why gc" -l framing -d 'Let it answer calls, with requests and replies told apart so: line, json, lsp' -r -f -a "line\t''
+json\t''
+lsp\t''"
 complete -c memo -n "__fish_memo_using_subcommand singleton; and not __fish_seen_subcommand_from run call status ls stop restart logs wait id why gc" -l idle -d 'End it when nobody has used it for so long: 15m, none (15m where it answers calls, else none)' -r -f
 complete -c memo -n "__fish_memo_using_subcommand singleton; and not __fish_seen_subcommand_from run call status ls stop restart logs wait id why gc" -l ttl -d 'End it when it is this old and nobody uses it: 1d12h, none (none)' -r -f
 complete -c memo -n "__fish_memo_using_subcommand singleton; and not __fish_seen_subcommand_from run call status ls stop restart logs wait id why gc" -l check -d 'Replace it when this shell command fails; it runs before a process that is there is handed out' -r -f
@@ -172,9 +174,11 @@ complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_sub
 complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from run" -l ready-log -d 'It is ready when it writes a line that this regular expression matches' -r -f
 complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from run" -l ready-cmd -d 'It is ready when this shell command succeeds: \'pg_isready -p $PORT\'' -r -f
 complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from run" -l ready-file -d 'It is ready when this file is there and not older than the process' -r -F
-complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from run" -l port -d 'Give it a port in $PORT: this one, or `auto` for one that is free' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from run" -l port -d 'Give it a port in $PORT: this one, or `auto` for one that is free' -r -f -a "auto\t''"
 complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from run" -l timeout -d 'How long it may take until it is ready (60s)' -r -f
-complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from run" -l framing -d 'Let it answer calls, with requests and replies told apart so: line, json, lsp' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from run" -l framing -d 'Let it answer calls, with requests and replies told apart so: line, json, lsp' -r -f -a "line\t''
+json\t''
+lsp\t''"
 complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from run" -l idle -d 'End it when nobody has used it for so long: 15m, none (15m where it answers calls, else none)' -r -f
 complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from run" -l ttl -d 'End it when it is this old and nobody uses it: 1d12h, none (none)' -r -f
 complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from run" -l check -d 'Replace it when this shell command fails; it runs before a process that is there is handed out' -r -f
@@ -212,9 +216,11 @@ complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_sub
 complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from call" -l ready-log -d 'It is ready when it writes a line that this regular expression matches' -r -f
 complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from call" -l ready-cmd -d 'It is ready when this shell command succeeds: \'pg_isready -p $PORT\'' -r -f
 complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from call" -l ready-file -d 'It is ready when this file is there and not older than the process' -r -F
-complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from call" -l port -d 'Give it a port in $PORT: this one, or `auto` for one that is free' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from call" -l port -d 'Give it a port in $PORT: this one, or `auto` for one that is free' -r -f -a "auto\t''"
 complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from call" -l timeout -d 'How long it may take until it is ready (60s)' -r -f
-complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from call" -l framing -d 'Let it answer calls, with requests and replies told apart so: line, json, lsp' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from call" -l framing -d 'Let it answer calls, with requests and replies told apart so: line, json, lsp' -r -f -a "line\t''
+json\t''
+lsp\t''"
 complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from call" -l idle -d 'End it when nobody has used it for so long: 15m, none (15m where it answers calls, else none)' -r -f
 complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from call" -l ttl -d 'End it when it is this old and nobody uses it: 1d12h, none (none)' -r -f
 complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from call" -l check -d 'Replace it when this shell command fails; it runs before a process that is there is handed out' -r -f
@@ -326,9 +332,11 @@ complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_sub
 complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from why" -l ready-log -d 'It is ready when it writes a line that this regular expression matches' -r -f
 complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from why" -l ready-cmd -d 'It is ready when this shell command succeeds: \'pg_isready -p $PORT\'' -r -f
 complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from why" -l ready-file -d 'It is ready when this file is there and not older than the process' -r -F
-complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from why" -l port -d 'Give it a port in $PORT: this one, or `auto` for one that is free' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from why" -l port -d 'Give it a port in $PORT: this one, or `auto` for one that is free' -r -f -a "auto\t''"
 complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from why" -l timeout -d 'How long it may take until it is ready (60s)' -r -f
-complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from why" -l framing -d 'Let it answer calls, with requests and replies told apart so: line, json, lsp' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from why" -l framing -d 'Let it answer calls, with requests and replies told apart so: line, json, lsp' -r -f -a "line\t''
+json\t''
+lsp\t''"
 complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from why" -l idle -d 'End it when nobody has used it for so long: 15m, none (15m where it answers calls, else none)' -r -f
 complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from why" -l ttl -d 'End it when it is this old and nobody uses it: 1d12h, none (none)' -r -f
 complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from why" -l check -d 'Replace it when this shell command fails; it runs before a process that is there is handed out' -r -f
@@ -495,6 +503,10 @@ end
 function __fish_memo_at_of_singleton
     contains -- $argv[1] (__fish_memo_place_of_singleton)
 end
+function __fish_memo_subcommand_of_singleton
+    set -l words (commandline -opc)
+    test "$words[2]" = singleton; and contains -- "$words[3]" $argv
+end
 function __fish_memo_command_of_singleton
     set -l words (__fish_memo_place_of_singleton)
     set -e words[1]
@@ -509,8 +521,9 @@ end
 complete -c memo -kx -n '__fish_memo_using_subcommand show clear; and not contains -- -- (commandline -opc)' -a '(__fish_memo_names keys)'
 complete -c memo -n 'not __fish_memo_using_subcommand singleton ls show clear stats gc doctor config completions help' -s g -l group -x -a '(__fish_memo_names groups)'
 complete -c memo -n '__fish_memo_using_subcommand ls clear stats' -s g -l group -x -a '(__fish_memo_names groups)'
-complete -c memo -l dep-singleton -x -a '(__fish_memo_names any-singletons)'
+complete -c memo -n 'not __fish_memo_using_subcommand singleton ls show clear stats gc doctor config completions help' -l dep-singleton -x -a '(__fish_memo_names any-singletons)'
+complete -c memo -n '__fish_memo_using_subcommand singleton; and not __fish_memo_subcommand_of_singleton ls gc' -l dep-singleton -x -a '(__fish_memo_names any-singletons)'
 complete -c memo -x -n '__fish_memo_at_of_singleton name; and not contains -- --global (commandline -opc)' -a '(__fish_memo_names singletons)'
 complete -c memo -x -n '__fish_memo_at_of_singleton name; and contains -- --global (commandline -opc)' -a '(__fish_memo_names global-singletons)'
 complete -c memo -x -n '__fish_memo_at_of_singleton command' -a '(__fish_memo_command_of_singleton)'
-complete -c memo -n '__fish_memo_using_subcommand singleton' -l exec -x -a '(__fish_memo_command_of_singleton)'
+complete -c memo -n '__fish_memo_subcommand_of_singleton run' -l exec -x -a '(__fish_memo_command_of_singleton)'

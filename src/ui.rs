@@ -59,6 +59,13 @@ impl Ui {
         }
     }
 
+    /// Says a warning about what was done, or was not, to something of the user's; whatever else was warned of.
+    pub fn caution(&self, message: impl Display, hint: Option<&str>) {
+        if self.talk != Talk::Quiet {
+            self.group("warning: ", message, hint);
+        }
+    }
+
     /// Says what was done to something of the user's, with a hint, to all who do not want quiet.
     pub fn done(&self, message: impl Display, hint: Option<&str>) {
         if self.talk != Talk::Quiet {

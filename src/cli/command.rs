@@ -18,8 +18,13 @@ pub fn split_assignments(command: &[OsString]) -> (Vec<(Name, OsString)>, &[OsSt
     (assignments, words)
 }
 
-/// Returns the error for a word that is no program.
+/// Returns the error for a word behind `--` that is no program.
 pub fn not_runnable(word: &OsStr, why: NotRunnable) -> Error {
+    not_runnable_behind("--", word, why)
+}
+
+/// Returns the error for a word that is no program. `before` is what stands before the command, `memo` or an option.
+pub fn not_runnable_behind(before: &str, word: &OsStr, why: NotRunnable) -> Error {
     let kind = match why {
         NotRunnable::NotFound => Kind::NotFound,
         NotRunnable::NotExecutable | NotRunnable::Directory => Kind::NotExecutable,
@@ -29,7 +34,8 @@ pub fn not_runnable(word: &OsStr, why: NotRunnable) -> Error {
     let text = word.to_string_lossy();
     match why {
         NotRunnable::NotFound if text.starts_with('-') => {
-            error.hint("memo's own options stand before the command; see `memo --help`")
+            let before = if before == "memo" { "the command" } else { &format!("`{before}`") };
+            error.hint(format_args!("memo's own options stand before {before}; see `memo --help`"))
         }
         NotRunnable::NotFound if text.find('=').is_some_and(|equals| equals > 0) => {
             let name = text.split('=').next().unwrap_or_default();
@@ -38,11 +44,10 @@ pub fn not_runnable(word: &OsStr, why: NotRunnable) -> Error {
             ))
         }
         NotRunnable::NotFound if !text.contains('/') => {
-            error.hint("is it a shell builtin or a function? try `memo sh -c '...'`")
+            error.hint(format_args!("is it a shell builtin or a function? try `{before} sh -c '...'`"))
         }
-        NotRunnable::NotExecutable => {
-            error.hint(format_args!("`chmod +x {shown}`, or run it by its interpreter: `memo sh {shown}`"))
-        }
+        NotRunnable::NotExecutable => error
+            .hint(format_args!("`chmod +x {shown}`, or run it by its interpreter: `{before} sh {shown}`")),
         _ => error,
     }
 }

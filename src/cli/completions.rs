@@ -1,6 +1,7 @@
 //! `memo completions SHELL`, and the names that only the store and the singletons know, for these to ask for.
 
-use clap::{Args, Command, ValueEnum};
+use clap::builder::PossibleValuesParser;
+use clap::{Arg, Args, Command, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
 use super::quote;
@@ -162,9 +163,23 @@ fn singleton(command: &Command) -> Command {
     let about = command.get_about().cloned().unwrap_or_default();
     Command::new("singleton")
         .about(about)
-        .args(command.get_arguments().filter(|argument| !argument.is_positional()))
-        .subcommands(command.get_subcommands())
+        .args(command.get_arguments().filter(|argument| !argument.is_positional()).map(with_values))
+        .subcommands(
+            command
+                .get_subcommands()
+                .map(|subcommand| subcommand.clone().mut_args(|argument| with_values(&argument))),
+        )
         .disable_help_subcommand(true)
+}
+
+/// Returns an option with the words that it takes; what is wrong with others is not the parser's to say.
+fn with_values(argument: &Arg) -> Arg {
+    let values: &[&'static str] = match argument.get_id().as_str() {
+        "framing" => &["line", "json", "lsp"],
+        "port" => &["auto"],
+        _ => return argument.clone(),
+    };
+    argument.clone().value_parser(PossibleValuesParser::new(values)).value_hint(ValueHint::Unknown)
 }
 
 /// Returns the options that take the next word, of `memo singleton` and its subcommands.

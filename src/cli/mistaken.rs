@@ -6,6 +6,8 @@ use std::os::unix::ffi::OsStrExt;
 use clap::error::{ContextKind, ContextValue};
 
 use super::quote;
+use super::singleton::SUBCOMMANDS;
+use crate::config::nearest::nearest;
 use crate::error::{Error, Kind};
 
 /// Returns the error for words after a subcommand that it does not take, as the parser says.
@@ -37,6 +39,15 @@ pub(super) fn about(subcommand: &str, words: &[OsString], odd: &str) -> Error {
         .hint(format!("to memoize {subcommand} itself: `memo -- {subcommand} {}`", line.join(" ")))
 }
 
+/// Returns the subcommand of `memo singleton` that is meant by a word in its place: typed wrongly, or called so elsewhere.
+pub(super) fn subcommand_of_singleton(word: &str) -> Option<&'static str> {
+    match word {
+        "list" | "ps" => Some("ls"),
+        "kill" | "rm" => Some("stop"),
+        word => nearest(word, SUBCOMMANDS),
+    }
+}
+
 /// Returns whether a word looks like a path, where a KEY or PATTERN should be.
 pub(super) fn is_path_like(word: &str) -> bool {
     word.starts_with(['/', '.'])
@@ -59,6 +70,24 @@ fn odd_and_similar(words: &[OsString], refused: &clap::Error) -> (String, Option
 mod tests {
     use super::*;
     use clap::{Arg, ArgAction, Command};
+
+    #[test]
+    fn a_subcommand_of_singleton_is_known_by_what_it_is_called_elsewhere() {
+        for (word, meant) in [
+            ("stats", Some("status")),
+            ("stauts", Some("status")),
+            ("log", Some("logs")),
+            ("list", Some("ls")),
+            ("ps", Some("ls")),
+            ("kill", Some("stop")),
+            ("rm", Some("stop")),
+            ("db", None),
+            ("web", None),
+            ("redis", None),
+        ] {
+            assert_eq!(subcommand_of_singleton(word), meant, "{word}");
+        }
+    }
 
     fn check(subcommand: &str, words: &[&str], message: &str, hints: &[&str]) {
         let words: Vec<_> = words.iter().map(OsString::from).collect();

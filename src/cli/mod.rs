@@ -60,12 +60,13 @@ pub fn main(mut words: impl Iterator<Item = OsString>) -> Exit {
     let _name = words.next();
     let mut words: Vec<OsString> = words.collect();
     let environment = Environment::read();
-    let place = Place::read(&environment);
     let clock = Clock::read(&environment);
-    let around = Surroundings { environment, place, clock, inherited: Inherited::get() };
     if words.first().is_some_and(|word| word == guardian::SUPERVISE) {
-        return Exit::Code(guardian::guard(&around.clock));
+        return Exit::Code(guardian::guard(&clock));
     }
+    let environment = environment.with_home(process::user());
+    let place = Place::read(&environment);
+    let around = Surroundings { environment, place, clock, inherited: Inherited::get() };
     let subcommand = words.first().and_then(|word| word.to_str()).map(str::to_owned);
     match subcommand.as_deref() {
         Some("singleton") => singleton::singleton(&words[1..], &around),

@@ -69,7 +69,8 @@ _memo_singleton() {
 }
 # Options and subcommands are memo's; from the first other word on it is a command, completed as its own.
 _memo_or_command() {
-    local i word
+    # What completes the command may move COMP_CWORD.
+    local i word first=$((COMP_CWORD == 1))
     for ((i = 1; i < COMP_CWORD; i++)); do
         word=${COMP_WORDS[i]}
         # `=` is a word of its own here: `--ttl=1h` is three, and so is `NAME=VALUE`.
@@ -96,7 +97,7 @@ _memo_or_command() {
     else
         _memo_command "$i" "$2"
     fi
-    if ((COMP_CWORD == 1)); then
+    if ((first)); then
         COMPREPLY+=($(compgen -W "@SUBCOMMANDS@" -- "$2"))
     fi
 }

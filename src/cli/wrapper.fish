@@ -56,6 +56,10 @@ end
 function __fish_memo_at_of_singleton
     contains -- $argv[1] (__fish_memo_place_of_singleton)
 end
+function __fish_memo_subcommand_of_singleton
+    set -l words (commandline -opc)
+    test "$words[2]" = singleton; and contains -- "$words[3]" $argv
+end
 function __fish_memo_command_of_singleton
     set -l words (__fish_memo_place_of_singleton)
     set -e words[1]
@@ -70,8 +74,9 @@ end
 complete -c memo -kx -n '__fish_memo_using_subcommand show clear; and not contains -- -- (commandline -opc)' -a '(__fish_memo_names keys)'
 complete -c memo -n 'not __fish_memo_using_subcommand @OWN@' -s g -l group -x -a '(__fish_memo_names groups)'
 complete -c memo -n '__fish_memo_using_subcommand ls clear stats' -s g -l group -x -a '(__fish_memo_names groups)'
-complete -c memo -l dep-singleton -x -a '(__fish_memo_names any-singletons)'
+complete -c memo -n 'not __fish_memo_using_subcommand @OWN@' -l dep-singleton -x -a '(__fish_memo_names any-singletons)'
+complete -c memo -n '__fish_memo_using_subcommand singleton; and not __fish_memo_subcommand_of_singleton ls gc' -l dep-singleton -x -a '(__fish_memo_names any-singletons)'
 complete -c memo -x -n '__fish_memo_at_of_singleton name; and not contains -- --global (commandline -opc)' -a '(__fish_memo_names singletons)'
 complete -c memo -x -n '__fish_memo_at_of_singleton name; and contains -- --global (commandline -opc)' -a '(__fish_memo_names global-singletons)'
 complete -c memo -x -n '__fish_memo_at_of_singleton command' -a '(__fish_memo_command_of_singleton)'
-complete -c memo -n '__fish_memo_using_subcommand singleton' -l exec -x -a '(__fish_memo_command_of_singleton)'
+complete -c memo -n '__fish_memo_subcommand_of_singleton run' -l exec -x -a '(__fish_memo_command_of_singleton)'

@@ -10,7 +10,7 @@ use super::Environment;
 
 /// Returns the user's home directory.
 pub(super) fn home(environment: &Environment) -> Option<&Path> {
-    absolute(environment, "HOME")
+    absolute(environment, "HOME").or_else(|| environment.other_home())
 }
 
 /// Returns the place of the user's configuration file.
@@ -32,15 +32,12 @@ pub(super) fn built_in_store(environment: &Environment, user: u32) -> PathBuf {
     }
 }
 
-/// Returns the place of what is kept between runs and is no cache.
-pub(super) fn state(environment: &Environment, user: u32) -> PathBuf {
-    if let Some(state) = absolute(environment, "XDG_STATE_HOME") {
-        return normal(&state.join("memo"));
-    }
-    match home(environment) {
-        Some(home) => normal(&home.join(".local/state/memo")),
-        None => shared(user),
-    }
+/// Returns the place of what is kept between runs and is no cache; `None` when nothing says where it is.
+pub(super) fn state(environment: &Environment) -> Option<PathBuf> {
+    let directory = absolute(environment, "XDG_STATE_HOME")
+        .map(Path::to_owned)
+        .or_else(|| home(environment).map(|home| home.join(".local/state")))?;
+    Some(normal(&directory.join("memo")))
 }
 
 /// Returns the place of one user's files where nothing says where these are.
@@ -115,10 +112,10 @@ mod tests {
 
     #[test]
     fn what_is_kept_is_in_the_state_directory() {
-        let state = |variables: &[(&str, &str)]| state(&environment(variables), 7);
-        assert_eq!(state(&[("XDG_STATE_HOME", "/s"), ("HOME", "/h")]), Path::new("/s/memo"));
-        assert_eq!(state(&[("XDG_STATE_HOME", "s"), ("HOME", "/h")]), Path::new("/h/.local/state/memo"));
-        assert_eq!(state(&[]), Path::new("/var/tmp/memo-7"));
+        let state = |variables: &[(&str, &str)]| state(&environment(variables));
+        assert_eq!(state(&[("XDG_STATE_HOME", "/s"), ("HOME", "/h")]), Some("/s/memo".into()));
+        assert_eq!(state(&[("XDG_STATE_HOME", "s"), ("HOME", "/h")]), Some("/h/.local/state/memo".into()));
+        assert_eq!(state(&[("HOME", "h")]), None);
     }
 
     #[test]

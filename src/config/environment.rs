@@ -1,11 +1,15 @@
 //! The variables of the process, read once.
 
 use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+use super::{directory, passwd};
 
 /// The variables of the process, in the order it has them.
 #[derive(Clone, Debug, Default)]
 pub struct Environment {
     variables: Vec<(OsString, OsString)>,
+    other_home: Option<PathBuf>,
 }
 
 impl Environment {
@@ -17,7 +21,24 @@ impl Environment {
 
     /// Returns an environment of these variables.
     pub fn new(variables: Vec<(OsString, OsString)>) -> Self {
-        Self { variables }
+        Self { variables, other_home: None }
+    }
+
+    /// Adds where the user's home directory is by passwd(5), if HOME says nothing, as in `env -i` and units of systemd.
+    /// It is in no variable, and handed on to nobody.
+    #[must_use]
+    pub fn with_home(mut self, user: u32) -> Self {
+        if directory::home(&self).is_none()
+            && let Some(database) = database(&self)
+        {
+            self.other_home = passwd::home(&database, user);
+        }
+        self
+    }
+
+    /// Returns the home directory that [`Self::with_home`] has found.
+    pub(super) fn other_home(&self) -> Option<&Path> {
+        self.other_home.as_deref()
     }
 
     /// Returns the value of a variable; of a name that stands there twice the first, as getenv(3) does.
@@ -34,6 +55,18 @@ impl Environment {
     pub fn iter(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> + Clone {
         self.variables.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str()))
     }
+}
+
+#[cfg(not(feature = "fault"))]
+fn database(_environment: &Environment) -> Option<PathBuf> {
+    Some(PathBuf::from(passwd::FILE))
+}
+
+/// With the feature `fault` it is `MEMO_TEST_PASSWD`, and there is none by default: no test finds the home directory of
+/// whoever runs it.
+#[cfg(feature = "fault")]
+fn database(environment: &Environment) -> Option<PathBuf> {
+    environment.get("MEMO_TEST_PASSWD").map(PathBuf::from)
 }
 
 #[cfg(test)]

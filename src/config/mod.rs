@@ -35,6 +35,7 @@ mod key;
 pub mod mode;
 pub mod nearest;
 pub mod origin;
+mod passwd;
 pub mod place;
 pub mod progress;
 pub mod project;
@@ -174,12 +175,13 @@ impl Config {
     }
 
     /// Returns the place where singletons are known by: in the store, if somebody said where that is; else where the
-    /// XDG Base Directory Specification has what is kept between runs. Not `XDG_RUNTIME_DIR`, which cron and CI do not
-    /// have, and which goes when the user logs out: a process that is started lives on.
-    pub fn singletons(&self, environment: &Environment) -> PathBuf {
+    /// XDG Base Directory Specification has what is kept between runs; `None` when nothing says where that is. Not
+    /// `XDG_RUNTIME_DIR`, which cron and CI do not have, and which goes when the user logs out: a process that is
+    /// started lives on.
+    pub fn singletons(&self, environment: &Environment) -> Option<PathBuf> {
         let given = self.store.as_ref().ok().filter(|_| self.origins.of(Key::Dir) != Origin::BuiltIn);
-        let user = crate::sys::process::user();
-        given.cloned().unwrap_or_else(|| directory::state(environment, user)).join("singleton")
+        let place = given.cloned().or_else(|| directory::state(environment))?;
+        Some(place.join("singleton"))
     }
 
     /// Returns the place of one user's files where nothing else will do.

@@ -152,7 +152,7 @@ fn with_singletons() -> Sandbox {
 /// Checks what a shell offers behind `memo singleton`.
 #[track_caller]
 fn check_singletons(offered: impl Fn(&str) -> Vec<String>) {
-    let cases: [(&str, &[&str]); 15] = [
+    let cases: [(&str, &[&str]); 18] = [
         ("memo singleton w", &["wait", "web", "why", "worker"]),
         ("memo singleton stop ", &["web", "worker"]),
         ("memo singleton stop wo", &["worker"]),
@@ -168,6 +168,9 @@ fn check_singletons(offered: impl Fn(&str) -> Vec<String>) {
         ("memo singleton run web --exec pupp", &["puppet"]),
         ("memo singleton why web --timeout 3s -- pupp", &["puppet"]),
         ("memo singleton web --ready-ht", &["--ready-http"]),
+        ("memo singleton ls --dep", &[]),
+        ("memo singleton ls --exe", &[]),
+        ("memo singleton stop web --exe", &[]),
     ];
     for (line, expected) in cases {
         let mut offered = offered(line);
@@ -183,7 +186,36 @@ fn bash_offers_singletons() {
         let offered = |line: &str| lines(&sandbox, &["bash", "--norc", "-c", BASH, "bash"], line);
         assert_eq!(offered("memo singleton web -- A = 1 pupp"), ["puppet"]);
         assert_eq!(offered("memo singleton b --dep-singleton = we"), ["web"]);
+        check_values(offered);
         check_singletons(offered);
+    }
+}
+
+/// Checks what a shell offers behind options; of zsh only what is not clap's can be seen here.
+#[track_caller]
+fn check_values(offered: impl Fn(&str) -> Vec<String>) {
+    let cases: [(&str, &[&str]); 4] = [
+        ("memo singleton --framing ", &["json", "line", "lsp"]),
+        ("memo singleton call web --framing l", &["line", "lsp"]),
+        ("memo singleton web --port ", &["auto"]),
+        ("memo singleton run web --exe", &["--exec"]),
+    ];
+    for (line, expected) in cases {
+        let mut offered = offered(line);
+        offered.sort();
+        assert_eq!(offered, expected, "{line}");
+    }
+}
+
+/// What bash-completion has for the command behind `memo` moves the cursor's word.
+#[test]
+fn bash_offers_subcommands_beside_commands() {
+    if is_there("bash") {
+        let sandbox = Sandbox::new();
+        let script = format!("_command_offset() {{ ((COMP_CWORD -= $1)); COMPREPLY=(singly); }}\n{BASH}");
+        let offered = |line: &str| lines(&sandbox, &["bash", "--norc", "-c", &script, "bash"], line);
+        assert_eq!(offered("memo sing"), ["singly", "singleton"]);
+        assert_eq!(offered("memo -v sing"), ["singly"]);
     }
 }
 
@@ -203,6 +235,7 @@ fn fish_offers_singletons() {
         let sandbox = with_singletons();
         assert_eq!(of_fish(&sandbox, "memo singleton web -- A=1 pupp"), ["puppet"]);
         assert_eq!(of_fish(&sandbox, "memo singleton b --dep-singleton=we"), ["--dep-singleton=web"]);
+        check_values(|line| of_fish(&sandbox, line));
         check_singletons(|line| of_fish(&sandbox, line));
     }
 }

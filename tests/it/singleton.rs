@@ -485,11 +485,11 @@ fn what_cannot_be_run_or_ends_at_once_is_said_at_once() {
         str![[r#"
 $ memo singleton x -- nosuch
 memo: error: cannot run `nosuch`: no such command
-memo:   hint: is it a shell builtin or a function? try `memo sh -c '...'`
+memo:   hint: is it a shell builtin or a function? try `-- sh -c '...'`
 [exit 127]
 $ memo singleton x -- ./data
 memo: error: cannot run `./data`: Permission denied
-memo:   hint: `chmod +x ./data`, or run it by its interpreter: `memo sh ./data`
+memo:   hint: `chmod +x ./data`, or run it by its interpreter: `-- sh ./data`
 [exit 126]
 $ memo singleton x -- puppet exit 7
 memo: error: singleton `x` ended before it was ready: exit 7
@@ -573,4 +573,17 @@ fn what_ends_before_it_is_ready_has_done_so_for_all_who_wait() {
         );
     }
     assert_eq!(all.read("runs"), ".\n");
+}
+
+#[test]
+fn what_is_kept_is_said_whatever_else_is_warned_of() {
+    let all = Singletons::new();
+    all.write("memo.toml", "bad\n");
+    let id = all.ok("memo singleton db -q --print id -k a -- puppet serve db");
+    let ran = all.run("memo singleton db --print id --on-change keep -k b -- puppet serve db");
+    assert_eq!((ran.code, ran.stdout), (0, id));
+    let kept = "memo: warning: singleton `db` is kept although this changed: key-text\n\
+                memo:   hint: without `--on-change keep` it is replaced\n";
+    let warned = ran.stderr.strip_suffix(kept).unwrap_or_else(|| panic!("{}", ran.stderr));
+    assert!(warned.starts_with("memo: warning: ") && warned.contains("memo.toml:1: "), "{warned}");
 }

@@ -397,7 +397,14 @@ impl<'a> Stranger<'a> {
     #[track_caller]
     fn ok(&self, line: &str) -> String {
         let ended = Caller::start(&mut self.shell(line)).end();
-        assert_eq!((ended.status, ended.stderr.as_str()), (0, ""), "{line}");
+        let warned = format!(
+            "memo: warning: singletons are kept in `/var/tmp/memo-{}/singleton`: there is no home directory\n\
+             memo:   hint: set HOME, or point MEMO_DIR at a local directory of your own\n",
+            self.user
+        );
+        let quiet = line.contains("2>&-") || line.ends_with(" -q");
+        let expected = if quiet { "" } else { &warned };
+        assert_eq!((ended.status, ended.stderr.as_str()), (0, expected), "{line}");
         String::from_utf8(ended.stdout).unwrap()
     }
 }
@@ -454,6 +461,29 @@ fn a_caller_who_has_next_to_nothing_gets_it_too() {
 }
 
 #[test]
+fn who_has_no_home_in_the_environment_gets_the_same_one() {
+    let mut all = Singletons::new();
+    all.unset("MEMO_DIR");
+    let id = all.id(&format!("db {READY}"));
+    let user = rustix::process::geteuid().as_raw();
+    let home = all.root().join("home");
+    all.write("passwd", format!("u:x:{user}:{user}::{}:/bin/sh\n", home.display()));
+    let passwd = all.path("passwd");
+    all.set("MEMO_TEST_PASSWD", passwd);
+    for set in ["-u HOME", "HOME=", "HOME=home"] {
+        let ran = all.run(format!("env {set} memo singleton db --print id {READY}"));
+        assert_eq!((ran.stdout.trim_end(), ran.stderr.as_str()), (id.as_str(), ""), "{set}");
+        let store = all.ok(&format!("env {set} memo config dir"));
+        assert_eq!(store.trim_end(), home.join(".cache/memo").to_str().unwrap());
+        assert_eq!(all.ok(&format!("env {set} memo config --path")), all.ok("memo config --path"));
+        let told = all.ok(&format!("env {set} MEMO_MODE=off memo sh -c 'echo ${{HOME-none}}'"));
+        let expected = set.strip_prefix("HOME=").unwrap_or("none");
+        assert_eq!(told.trim_end(), expected, "it is in no variable");
+    }
+    assert_eq!(all.ok("HOME=$PWD memo config dir").trim_end(), all.path(".cache/memo").to_str().unwrap());
+}
+
+#[test]
 fn it_can_be_started_with_any_stream_closed() {
     let all = Singletons::new();
     for (number, closed) in ["<&-", ">&-", "2>&-", "<&- >&-", ">&- 2>&-", "<&- >&- 2>&-"].iter().enumerate() {
@@ -479,7 +509,7 @@ $ set -euo pipefail; x=$(memo singleton db -- puppet serve db); memo singleton d
 on
 $ set -e; x=$(memo singleton db -- nosuch); echo on
 memo: error: cannot run `nosuch`: no such command
-memo:   hint: is it a shell builtin or a function? try `memo sh -c '...'`
+memo:   hint: is it a shell builtin or a function? try `-- sh -c '...'`
 [exit 127]
 $ set -e; memo singleton db --no-start -- puppet serve db; echo on
 memo: error: singleton `db` is not running

@@ -1,5 +1,7 @@
 //! What `memo singleton` says of itself, of what was typed wrongly, and of what it would do.
 
+use snapbox::{assert_data_eq, str};
+
 use crate::sandbox::Sandbox;
 
 /// Checks how a call ends that starts nothing, and that stderr has this.
@@ -78,8 +80,148 @@ fn who_gave_no_command_is_not_told_that_one_would_be_started() {
 #[test]
 fn options_of_the_other_verb_are_said_to_be_that() {
     check("memo singleton -o out -- true", 125, "`-o` belongs to `memo run`");
-    check("memo singleton stop a b", 2, "`memo singleton stop NAME [OPTIONS]`");
+    check("memo singleton stop a b", 2, "hint: `memo singleton stop NAME [OPTIONS]`");
     check("memo singleton a b", 125, "`b`: a command stands behind `--`");
+}
+
+#[test]
+fn a_subcommand_that_was_typed_wrongly_is_not_taken_for_a_name() {
+    let session = Sandbox::new().steps(&[
+        "memo singleton stats db",
+        "memo singleton kill 'd b' -q",
+        "memo singleton ps -a",
+        "memo singleton list x",
+        "memo singleton list",
+        "memo singleton stauts",
+        "memo singleton ls db",
+        "memo singleton gc db",
+        "memo singleton stop x y",
+        "memo singleton call x y z",
+        "memo singleton web sleep 10",
+    ]);
+    assert_data_eq!(
+        session,
+        str![[r#"
+$ memo singleton stats db
+memo: error: `memo singleton` has no subcommand `stats`
+memo:   hint: did you mean `memo singleton status db`?
+[exit 125]
+$ memo singleton kill 'd b' -q
+memo: error: `memo singleton` has no subcommand `kill`
+memo:   hint: did you mean `memo singleton stop 'd b' -q`?
+[exit 125]
+$ memo singleton ps -a
+memo: error: `memo singleton` has no subcommand `ps`
+memo:   hint: did you mean `memo singleton ls -a`?
+[exit 125]
+$ memo singleton list x
+memo: error: `memo singleton` has no subcommand `list`
+memo:   hint: did you mean `memo singleton ls`?
+[exit 125]
+$ memo singleton list
+memo: error: singleton `list` is not running
+memo:   hint: `memo singleton list -- COMMAND` starts it
+memo:   hint: did you mean `memo singleton ls`?
+[exit 125]
+$ memo singleton stauts
+memo: error: singleton `stauts` is not running
+memo:   hint: `memo singleton stauts -- COMMAND` starts it
+memo:   hint: did you mean `memo singleton status NAME`?
+[exit 125]
+$ memo singleton ls db
+memo: error: `db`: `memo singleton ls` takes no name
+memo:   hint: `memo singleton ls [OPTIONS]`
+[exit 2]
+$ memo singleton gc db
+memo: error: `db`: `memo singleton gc` takes no name
+memo:   hint: `memo singleton gc [OPTIONS]`
+[exit 2]
+$ memo singleton stop x y
+memo: error: `y`: `memo singleton stop` takes one name
+memo:   hint: `memo singleton stop NAME [OPTIONS]`
+[exit 2]
+$ memo singleton call x y z
+memo: error: `z`: `memo singleton call` takes one name and one request
+memo:   hint: `memo singleton call [NAME [REQ]] [OPTIONS] [-- [VAR=VALUE]... COMMAND [ARG]...]`
+[exit 125]
+$ memo singleton web sleep 10
+memo: error: `sleep`: a command stands behind `--`
+memo:   hint: `memo singleton [NAME] [OPTIONS] -- [VAR=VALUE]... COMMAND [ARG]...`
+[exit 125]
+
+"#]]
+    );
+}
+
+#[test]
+fn hints_can_be_pasted() {
+    let sandbox = Sandbox::new();
+    sandbox.write("plain", "echo\n");
+    let session = sandbox.steps(&[
+        "memo singleton db -- cd /tmp",
+        "memo singleton db -- -x",
+        "memo singleton db -- ./plain",
+        "memo singleton call db x -- cd /tmp",
+        "memo singleton run db --exec cd /tmp",
+        "memo ./plain",
+        "memo singleton 'we b'",
+        "memo singleton 'we b' -- sleep 1",
+        "memo singleton ''",
+        "memo singleton status ''",
+    ]);
+    assert_data_eq!(
+        session,
+        str![[r#"
+$ memo singleton db -- cd /tmp
+memo: error: cannot run `cd`: no such command
+memo:   hint: is it a shell builtin or a function? try `-- sh -c '...'`
+[exit 127]
+$ memo singleton db -- -x
+memo: error: cannot run `-x`: no such command
+memo:   hint: memo's own options stand before `--`; see `memo --help`
+[exit 127]
+$ memo singleton db -- ./plain
+memo: error: cannot run `./plain`: Permission denied
+memo:   hint: `chmod +x ./plain`, or run it by its interpreter: `-- sh ./plain`
+[exit 126]
+$ memo singleton call db x -- cd /tmp
+memo: error: cannot run `cd`: no such command
+memo:   hint: is it a shell builtin or a function? try `-- sh -c '...'`
+[exit 127]
+$ memo singleton run db --exec cd /tmp
+memo: error: cannot run `cd`: no such command
+memo:   hint: is it a shell builtin or a function? try `--exec sh -c '...'`
+[exit 127]
+$ memo ./plain
+memo: error: cannot run `./plain`: Permission denied
+memo:   hint: `chmod +x ./plain`, or run it by its interpreter: `memo sh ./plain`
+[exit 126]
+$ memo singleton 'we b'
+memo: error: `we b` is no name of a singleton: ` ` is none of the letters, digits, `_`, `.`, `-`
+memo:   hint: a command stands behind `--`: `memo singleton -- 'we b'`
+[exit 125]
+$ memo singleton 'we b' -- sleep 1
+memo: error: `we b` is no name of a singleton: ` ` is none of the letters, digits, `_`, `.`, `-`
+[exit 125]
+$ memo singleton ''
+memo: error: `` is no name of a singleton: a name has at least one character
+[exit 125]
+$ memo singleton status ''
+memo: error: `` is no name of a singleton: a name has at least one character
+[exit 2]
+
+"#]]
+    );
+}
+
+#[test]
+fn what_could_never_be_is_refused() {
+    let itself = "`--dep-singleton a`: a singleton cannot depend on itself; the command was not run";
+    for words in ["a", "call a x", "run a", "why a"] {
+        let exec = if words == "run a" { "--exec true" } else { "" };
+        check(&format!("memo singleton {words} --dep-singleton a -- cat {exec}"), 125, itself);
+    }
+    check("memo singleton a --timeout 0 -- cat", 125, "`--timeout 0`: nobody could answer in that time");
 }
 
 #[test]

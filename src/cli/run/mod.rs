@@ -25,7 +25,7 @@ use crate::sys::terminal::Size;
 use crate::sys::{descriptor, process, terminal};
 use crate::ui::Ui;
 
-use super::command::{key_commands, not_runnable, selectors, split_assignments, text};
+use super::command::{key_commands, not_runnable_behind, selectors, split_assignments, text};
 use super::singleton;
 use super::surroundings::Surroundings;
 pub use args::{ProgressChoice, PtyChoice, RunArgs, StdinChoice};
@@ -100,7 +100,7 @@ pub fn with_request<T>(
     let set =
         assignments.iter().rev().find(|(set, _)| set.as_str() == "PATH").map(|(_, value)| value.clone());
     let search_path = set.as_deref().or_else(|| around.environment.get("PATH"));
-    let program = search::find(first, search_path).map_err(|why| not_runnable(first, why))?;
+    let program = search::find(first, search_path).map_err(|why| not_runnable_behind("memo", first, why))?;
     let mut config = config;
     // A bound of this call is one for what depends on it too.
     config.max_size = args.max_size.unwrap_or(config.max_size);

@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::time::{Duration, Instant};
 
+use super::args::KeyArgs;
 use super::place;
 use super::words::{Wish, lacking};
 use crate::action::instance::InstanceId;
@@ -40,6 +41,22 @@ fn not_running_here(name: &str) -> Error {
     let error =
         Error::new(Kind::Failed, format_args!("singleton `{name}` is not running; the command was not run"));
     error.hint(format_args!("`memo singleton {name} -- COMMAND` starts it"))
+}
+
+/// Makes sure that what is asked for by a name does not depend on that name: each call would replace it.
+///
+/// # Errors
+/// When it does.
+pub(super) fn not_on_itself(name: Option<&str>, key: &KeyArgs) -> Result<(), Error> {
+    match name.filter(|name| key.dep_singleton.iter().any(|other| other == name)) {
+        None => Ok(()),
+        Some(name) => Err(Error::new(
+            Kind::Failed,
+            format_args!(
+                "`--dep-singleton {name}`: a singleton cannot depend on itself; the command was not run"
+            ),
+        )),
+    }
 }
 
 /// Makes sure that singletons still are the instances they were.

@@ -4,7 +4,8 @@ use std::ffi::OsString;
 
 use super::args::{PrintChoice, SingletonArgs};
 use super::asking::{Asked, Asking, prefix, variables};
-use super::{logs, parsed, shown};
+use super::{depend, logs, parsed, place, shown, takes_no_name};
+use crate::cli::mistaken::subcommand_of_singleton;
 use crate::cli::surroundings::Surroundings;
 use crate::cli::{print, quote};
 use crate::engine::Exit;
@@ -17,6 +18,14 @@ use crate::ui::Ui;
 /// Why there is none.
 pub(super) fn ensure(words: &[OsString], around: &Surroundings) -> Result<Exit, Error> {
     let Some(args) = parsed::<SingletonArgs>("", words, Kind::Failed)? else { return Ok(Exit::Code(0)) };
+    depend::not_on_itself(args.name.as_deref(), &args.ask.key)?;
+    let alone = args.name.as_deref().filter(|name| args.command.is_empty() && !name.is_empty());
+    if let Some(name) = alone.filter(|name| !name.starts_with('@')) {
+        place::check_name(name).map_err(|error| {
+            let word = quote::word(name.as_bytes());
+            error.hint(format_args!("a command stands behind `--`: `memo singleton -- {word}`"))
+        })?;
+    }
     let ui = Ui::new(args.ask.talk());
     let config = crate::cli::config(around, &ui);
     let asking = Asking {
@@ -28,7 +37,14 @@ pub(super) fn ensure(words: &[OsString], around: &Surroundings) -> Result<Exit, 
         around,
         ui: &ui,
     };
-    let asked = asking.ask()?;
+    let asked = asking.ask().map_err(|error| match alone.and_then(subcommand_of_singleton) {
+        // Of one that ran once the name is right.
+        Some(meant) if asking.wanted().is_ok_and(|wanted| !wanted.meant.slot.directory().exists()) => {
+            let name = if takes_no_name(meant) { "" } else { " NAME" };
+            error.hint(format_args!("did you mean `memo singleton {meant}{name}`?"))
+        }
+        _ => error,
+    })?;
     if args.foreground {
         return logs::stay(asked, around);
     }

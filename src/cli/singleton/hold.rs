@@ -4,9 +4,10 @@ use std::ffi::OsString;
 
 use super::args::HoldArgs;
 use super::asking::{Asking, prefix, variables};
+use super::depend;
 use super::words::not_running;
 use crate::action::search;
-use crate::cli::command::not_runnable;
+use crate::cli::command::not_runnable_behind;
 use crate::cli::surroundings::Surroundings;
 use crate::engine::Exit;
 use crate::error::{Error, Kind, system_text};
@@ -34,8 +35,9 @@ pub(super) fn hold(words: &[OsString], around: &Surroundings) -> Result<Exit, Er
         return Err(Error::new(Kind::Failed, "no command to run while the singleton is held")
             .hint("`memo singleton run NAME --exec COMMAND [ARG]...`"));
     };
-    let program =
-        search::find(first, around.environment.get("PATH")).map_err(|why| not_runnable(first, why))?;
+    depend::not_on_itself(args.name.as_deref(), &args.ask.key)?;
+    let program = search::find(first, around.environment.get("PATH"))
+        .map_err(|why| not_runnable_behind("--exec", first, why))?;
     let ui = Ui::new(args.ask.talk());
     let config = crate::cli::config(around, &ui);
     let asking = Asking {

@@ -23,11 +23,13 @@ mod wanted;
 mod words;
 
 use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
 
 use clap::{Args, Command, FromArgMatches};
 
+use super::mistaken::subcommand_of_singleton;
 use super::surroundings::Surroundings;
-use super::{help, print, usage};
+use super::{help, print, quote, usage};
 use crate::config::Config;
 use crate::engine::Exit;
 use crate::error::{Error, Kind};
@@ -70,10 +72,11 @@ pub fn singleton(words: &[OsString], around: &Surroundings) -> Exit {
     let rest = words.get(1..).unwrap_or_default();
     let done = match first {
         "run" => hold::hold(rest, around),
-        "call" => code(
-            parsed::<args::CallArgs>("call", rest, Kind::Failed)
-                .and_then(|args| args.map_or(Ok(0), |args| call::call(&args, around))),
-        ),
+        "call" => code(parsed::<args::CallArgs>("call", rest, Kind::Failed).and_then(|args| {
+            let Some(args) = args else { return Ok(0) };
+            depend::not_on_itself(args.name.as_deref(), &args.ask.key)?;
+            call::call(&args, around)
+        })),
         "status" => quiet("status", rest, around, status::status),
         "ls" => quiet("ls", rest, around, list::list),
         "stop" => quiet("stop", rest, around, stop::stop),
@@ -115,23 +118,23 @@ fn code(done: Result<u8, Error>) -> Result<Exit, Error> {
 /// Returns the arguments of a subcommand; `None` when help was asked for and given.
 fn parsed<T: Args + FromArgMatches>(
     name: &'static str,
-    words: &[OsString],
+    typed: &[OsString],
     kind: Kind,
 ) -> Result<Option<T>, Error> {
     let command = named::<T>(name);
-    let words = std::iter::once(OsString::from("memo")).chain(words.iter().cloned());
+    let words = std::iter::once(OsString::from("memo")).chain(typed.iter().cloned());
     let matches = match command.try_get_matches_from(words) {
         Ok(matches) => matches,
         Err(error) if error.kind() == clap::error::ErrorKind::DisplayHelp => {
             return print::print(&error.render().to_string()).map(|()| None);
         }
-        Err(error) => return Err(explained(name, &error, kind)),
+        Err(error) => return Err(explained(name, typed, &error, kind)),
     };
     T::from_arg_matches(&matches).map(Some).map_err(|error| usage::explain(&error, kind))
 }
 
 /// Returns the error of usage, for what is often typed wrongly with its own hint.
-fn explained(name: &str, error: &clap::Error, kind: Kind) -> Error {
+fn explained(name: &str, typed: &[OsString], error: &clap::Error, kind: Kind) -> Error {
     use clap::error::{ContextKind, ContextValue, ErrorKind};
     let argument = match error.get(ContextKind::InvalidArg) {
         Some(ContextValue::String(text)) => text.clone(),
@@ -152,15 +155,46 @@ fn explained(name: &str, error: &clap::Error, kind: Kind) -> Error {
         return usage::explain(error, kind);
     }
     let spelled = spelled(name);
-    if !argument.starts_with('-') {
-        return Error::new(kind, format_args!("`{argument}`: a command stands behind `--`"))
-            .hint(format_args!("`{}`", synopsis(name).lines().next().unwrap_or_default()));
+    let has_command = typed.iter().any(|word| word == "--");
+    if !argument.starts_with('-') || name.is_empty() && !has_command && other_subcommand(typed).is_some() {
+        return superfluous(name, typed, &argument, kind);
     }
     let unknown = Error::new(kind, format_args!("`{spelled}` has no option `{long}`"));
     match error.get(ContextKind::SuggestedArg) {
         Some(ContextValue::String(suggested)) => unknown.hint(format_args!("did you mean `{suggested}`?")),
         _ => unknown.hint(format_args!("options of the command stand behind `--`; see `{spelled} --help`")),
     }
+}
+
+/// Returns the error for a word that nothing takes where it stands.
+fn superfluous(name: &str, typed: &[OsString], word: &str, kind: Kind) -> Error {
+    if name.is_empty()
+        && let Some((first, meant)) = other_subcommand(typed)
+    {
+        let error = Error::new(kind, format_args!("`memo singleton` has no subcommand `{first}`"));
+        let words =
+            typed[1..].iter().filter(|word| !takes_no_name(meant) || word.as_bytes().starts_with(b"-"));
+        let line = words.map(|word| format!(" {}", quote::word(word.as_bytes()))).collect::<String>();
+        return error.hint(format_args!("did you mean `memo singleton {meant}{line}`?"));
+    }
+    let spelled = spelled(name);
+    let message = match name {
+        "" | "run" | "why" => format!("`{word}`: a command stands behind `--`"),
+        "call" => format!("`{word}`: `{spelled}` takes one name and one request"),
+        name if takes_no_name(name) => format!("`{word}`: `{spelled}` takes no name"),
+        _ => format!("`{word}`: `{spelled}` takes one name"),
+    };
+    Error::new(kind, message).hint(format_args!("`{}`", synopsis(name).lines().next().unwrap_or_default()))
+}
+
+/// Returns the first word, and which subcommand it was meant for.
+fn other_subcommand(typed: &[OsString]) -> Option<(&str, &'static str)> {
+    let first = typed.first()?.to_str()?;
+    Some((first, subcommand_of_singleton(first)?))
+}
+
+fn takes_no_name(subcommand: &str) -> bool {
+    ["ls", "gc"].contains(&subcommand)
 }
 
 /// Returns a subcommand by its name.
@@ -189,7 +223,7 @@ fn synopsis(name: &str) -> String {
         "run" => format!("memo singleton run [NAME] [OPTIONS] [{COMMAND}] --exec CMD [ARG]..."),
         "call" => format!("memo singleton call [NAME [REQ]] [OPTIONS] [{COMMAND}]"),
         "why" => format!("memo singleton why [NAME] [OPTIONS] {COMMAND}"),
-        "ls" | "gc" => format!("memo singleton {name} [OPTIONS]"),
+        name if takes_no_name(name) => format!("memo singleton {name} [OPTIONS]"),
         "stop" => format!(
             "memo singleton stop NAME [OPTIONS]\n       memo singleton stop [OPTIONS] {COMMAND}\n       memo singleton stop --all [OPTIONS]"
         ),

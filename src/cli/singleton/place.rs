@@ -18,8 +18,16 @@ use crate::ui::Ui;
 /// # Errors
 /// When somebody else could change what is in it.
 pub(super) fn root(config: &Config, around: &Surroundings, ui: &Ui) -> Result<PathBuf, Error> {
-    let root = config.singletons(&around.environment);
     let user = process::user();
+    let other = Config::shared_directory(user).join("singleton");
+    let Some(root) = config.singletons(&around.environment) else {
+        ui.warning(
+            format_args!("singletons are kept in `{}`: there is no home directory", other.display()),
+            Some("set HOME, or point MEMO_DIR at a local directory of your own"),
+        );
+        location::check(&other, user)?;
+        return Ok(other);
+    };
     let nearest = root.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
     let why = if is_served(nearest).unwrap_or(false) {
         Some("is on a file system that others serve".to_owned())
@@ -31,7 +39,6 @@ pub(super) fn root(config: &Config, around: &Surroundings, ui: &Ui) -> Result<Pa
     let root = match why {
         None => root,
         Some(why) => {
-            let other = Config::shared_directory(user).join("singleton");
             ui.warning(
                 format_args!("singletons are kept in `{}`: `{}` {why}", other.display(), root.display()),
                 Some("point MEMO_DIR at a local directory of your own"),
@@ -94,10 +101,7 @@ pub(super) fn check_name(name: &str) -> Result<(), Error> {
     let refused = refuse_name(name);
     match refused.or_else(|| is_subcommand.then(|| "it is one of the subcommands".to_owned())) {
         None => Ok(()),
-        Some(why) => {
-            let error = Error::new(Kind::Failed, format_args!("`{name}` is no name of a singleton: {why}"));
-            Err(error.hint(format_args!("a command stands behind `--`: `memo singleton -- {name}`")))
-        }
+        Some(why) => Err(Error::new(Kind::Failed, format_args!("`{name}` is no name of a singleton: {why}"))),
     }
 }
 

@@ -374,8 +374,12 @@ fn given(args: &AskArgs) -> Result<(Given, Option<Duration>), Error> {
         on_release: args.on_release.clone(),
         restart: args.restart.map(|choice| choice == RestartChoice::OnFailure),
     };
-    let timeout = args.timeout.as_deref().map(|text| parse_duration("--timeout", text)).transpose()?;
-    Ok((given, timeout))
+    let timeout = args.timeout.as_deref().map(|text| match parse_duration("--timeout", text)? {
+        Duration::ZERO => Err(refused("--timeout", text, "nobody could answer in that time")
+            .hint("`memo singleton status NAME` says how it is, and starts nothing")),
+        limit => Ok(limit),
+    });
+    Ok((given, timeout.transpose()?))
 }
 
 fn parse_signal(text: &str) -> Result<i32, Error> {

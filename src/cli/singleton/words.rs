@@ -49,7 +49,7 @@ pub(super) fn tell(ui: &Ui, name: &str, told: Told<'_>, found: &dyn Fn() -> Vec<
         Told::Replacing(change) => {
             ui.done(format_args!("singleton `{name}` is replaced: {}", all_changed(change, &found())), None);
         }
-        Told::Keeping(change) => ui.warning(
+        Told::Keeping(change) => ui.caution(
             format_args!(
                 "singleton `{name}` is kept although this changed: {}",
                 all_changed(change, &found())
@@ -71,14 +71,14 @@ pub(super) fn tell(ui: &Ui, name: &str, told: Told<'_>, found: &dyn Fn() -> Vec<
                 None,
             );
         }
-        Told::Thrashing(times) => ui.warning(
+        Told::Thrashing(times) => ui.caution(
             format_args!(
                 "singleton `{name}` was replaced {times} times in the last minute: callers disagree about it"
             ),
             Some("`memo singleton why` says what differs; `--on-change keep` lets one of them have its way"),
         ),
         Told::ReleaseFailed(why) => {
-            ui.warning(format_args!("the release of singleton `{name}` failed: {why}"), None);
+            ui.caution(format_args!("the release of singleton `{name}` failed: {why}"), None);
         }
     }
 }
