@@ -323,8 +323,8 @@ memo: error: singleton `k` was not started: port PORT is taken by process PID
             session,
             str![[r#"
 $ memo singleton k --ready-unix s --timeout 1s -- puppet serve k
-memo: error: singleton `k` was not ready within 1 s: `$T/work/s` is answered by a process that is not the service's; if a container or another daemon listens for the service, ask by `--ready-cmd`; else take another port
-memo:   hint: `--timeout 5m` gives it longer
+memo: error: singleton `k` was not ready within 1 s: `$T/work/s` is answered by a process that is not the service's
+memo:   hint: if a container or another daemon listens for the service, ask by `--ready-cmd`; else take another port
 [exit 124]
 
 "#]]
@@ -430,6 +430,95 @@ memo: error: singleton `k7` was not ready within 4 s: `$T/work/up` is not there,
 memo:   | one
 memo:   | two
 memo:   hint: `--timeout 5m` gives it longer
+
+"#]]
+        );
+    }
+
+    #[test]
+    fn it_is_said_where_it_listens_instead() {
+        let (singletons, mut gate) = world();
+        gate.open();
+        let host = address();
+        // What the caller's shell makes of `$PORT`, which it does not know.
+        let server = |port: &str, given: &str| format!("python3 listener.py port {host} {port} {given}");
+        let lines = [
+            format!("k0 --port auto --timeout 4s -- {}", server("7770", "$PORT")),
+            format!("k1 --port auto --timeout 4s -- sh -c '{}'", server("7771", "")),
+            format!("k2 --ready-port 127.254.253.252:7 --timeout 4s -- {}", server("7772", "")),
+        ];
+        let callers =
+            lines.map(|line| Caller::start(&mut singletons.shell(format!("exec memo singleton {line}"))));
+        let mut session = String::new();
+        for caller in callers {
+            let ended = caller.end();
+            let said = ended.stderr.replace(&host, "HOST");
+            let port = said.split_once("listens at `127.0.0.1:").and_then(|(_, rest)| rest.split('`').next());
+            session += &format!("{}: {}", ended.status, said.replace(port.unwrap_or("none"), "PORT"));
+        }
+        goes(&singletons);
+        assert_data_eq!(
+            session,
+            str![[r#"
+124: memo: error: singleton `k0` was not ready within 4 s: nothing listens at `127.0.0.1:PORT`; it listens at `HOST:7770` instead
+memo:   hint: the port it is given is in $PORT, which a shell has to put in: `-- sh -c 'exec python3 listener.py port HOST 7770 "$PORT"'`
+124: memo: error: singleton `k1` was not ready within 4 s: nothing listens at `127.0.0.1:PORT`; it listens at `HOST:7771` instead
+memo:   hint: `--ready-port HOST:7771` waits until it listens there
+124: memo: error: singleton `k2` was not ready within 4 s: nothing listens at `127.254.253.252:7`; it listens at `HOST:7772` instead
+memo:   hint: `--ready-port HOST:7772` waits until it listens there
+
+"#]]
+        );
+    }
+
+    #[test]
+    fn the_status_is_said_that_came() {
+        let (singletons, mut gate) = world();
+        gate.open();
+        singletons.write("status", "404");
+        let host = address();
+        let line = format!(
+            "k --ready-http http://{host}:7777/ --timeout 4s -- python3 listener.py http {host} 7777"
+        );
+        let ran = fails(&singletons, &line);
+        assert_data_eq!(
+            ran.stderr.replace(&host, "HOST"),
+            str![[r#"
+memo: error: singleton `k` was not ready within 4 s: `http://HOST:7777/` is answered with status 404, not 200-399
+memo:   hint: `--ready-status 404` says that this is right; `--timeout 5m` gives it longer
+
+"#]]
+        );
+    }
+
+    #[test]
+    fn a_port_that_no_shell_has_put_in_is_said() {
+        let singletons = Singletons::new();
+        let session = singletons.steps(&["memo singleton k --port auto -- false '$PORT'"]);
+        assert_data_eq!(
+            session,
+            str![[r#"
+$ memo singleton k --port auto -- false '$PORT'
+memo: error: singleton `k` ended before it was ready: exit 1
+memo:   hint: the port it is given is in $PORT, which a shell has to put in: `-- sh -c 'exec false "$PORT"'`
+[exit 1]
+
+"#]]
+        );
+    }
+
+    #[test]
+    fn who_did_not_ask_for_that_is_told_who_did() {
+        let singletons = Singletons::new();
+        let first = Caller::start(&mut singletons.memo("k --ready-log never --timeout 4s -- puppet serve k"));
+        until("it starts", || singletons.ran("status k").code == 0);
+        let second = singletons.run("memo singleton k --timeout 5m -- puppet serve k");
+        assert_eq!(first.end().status, 124);
+        assert_data_eq!(
+            second.stderr,
+            str![[r#"
+memo: error: singleton `k` was not ready within 4 s: no line of the log matches `never`
+memo:   hint: it was started by another call, which asked for that; `--force` replaces one that starts
 
 "#]]
         );
