@@ -284,6 +284,8 @@ pub struct SingletonArgs {
     pub json: bool,
 
     /// Stay, show what it writes, and end it on Ctrl-C
+    ///
+    /// memo exits as it does.
     #[arg(long, conflicts_with_all = ["print", "json"], help_heading = "Talk")]
     pub foreground: bool,
 
@@ -328,7 +330,9 @@ pub struct CallArgs {
     pub name: Option<String>,
 
     /// The request; without one, or with `-`, it is read from stdin, to the end
-    #[arg(value_name = "REQ", allow_hyphen_values = true)]
+    ///
+    /// What begins with `-` is an option, unless it is a number: such a request goes on stdin.
+    #[arg(value_name = "REQ", allow_negative_numbers = true)]
     pub request: Option<OsString>,
 
     #[command(flatten)]

@@ -157,10 +157,11 @@ fn explained(name: &str, error: &clap::Error, kind: Kind) -> Error {
             .hint(format_args!("`{}`", synopsis(name).lines().next().unwrap_or_default()));
     }
     let unknown = Error::new(kind, format_args!("`{spelled}` has no option `{long}`"));
-    match error.get(ContextKind::SuggestedArg) {
+    let unknown = match error.get(ContextKind::SuggestedArg) {
         Some(ContextValue::String(suggested)) => unknown.hint(format_args!("did you mean `{suggested}`?")),
         _ => unknown.hint(format_args!("options of the command stand behind `--`; see `{spelled} --help`")),
-    }
+    };
+    if name == "call" { unknown.hint("a request that begins with `-` goes on stdin") } else { unknown }
 }
 
 /// Returns a subcommand by its name.
