@@ -283,7 +283,7 @@ impl Last {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// Returns a verdict with something in every field.

@@ -442,7 +442,7 @@ fn programs_read_objects_of_which_nothing_goes() {
     assert_data_eq!(
         names(&asked),
         str![
-            "address age calls directory fingerprint framing idle instance leases log name pid port ready_after restarts stage state status supervisor ttl unused values words"
+            "address age calls directory fingerprint framing idle instance leases log name pid port ready_after restarts stage state status supervisor time_left ttl unused values waits_for words"
         ]
     );
     assert_eq!(names(&all.line("status db --json")), names(&asked));
@@ -455,7 +455,7 @@ fn programs_read_objects_of_which_nothing_goes() {
         names(listed[0]).split(' ').filter(|name| *name != "scope").collect::<Vec<_>>(),
         names(&asked).split(' ').collect::<Vec<_>>()
     );
-    assert_data_eq!(names(listed[1]), str!["ended instance name scope stage why"]);
+    assert_data_eq!(names(listed[1]), str!["ended instance name note scope stage why"]);
     let status = all.status("db");
     assert_eq!((status.text("name"), status.text("stage")), ("db".to_owned(), "ready".to_owned()));
     assert_eq!(status.number("pid"), i64::from(all.starts()[0]));

@@ -272,6 +272,29 @@ fn two_that_ask_for_each_other_are_no_circle() {
     singletons.never_twice();
 }
 
+#[test]
+fn a_port_that_the_log_names() {
+    let singletons = Singletons::new();
+    let start = "--ready-log 'at (?<port>[0-9]+)' -- puppet print 'at 22' , pause";
+    assert_eq!(singletons.ok(&format!("memo singleton k --print port {start}")), "22\n");
+    assert_eq!(singletons.ok("eval \"$(memo singleton k --print env)\"; echo $K_PORT"), "22\n");
+    assert_eq!(singletons.status("k").number("port"), 22);
+}
+
+#[test]
+fn status_says_what_is_waited_for() {
+    let singletons = Singletons::new();
+    let starts = Caller::start(&mut singletons.memo("k --ready-file never --timeout 1h -- puppet serve k"));
+    until("it runs", || !singletons.starts().is_empty());
+    is_starting(&singletons, "k");
+    let shown = singletons.shown(&singletons.ok("memo singleton status k"));
+    let waits = shown.lines().find(|line| line.contains("waits"));
+    let expected = "  waits     for 59m at most: `$T/work/never` is not there, or older than the service";
+    assert_eq!(waits, Some(expected), "{shown}");
+    singletons.line("stop k");
+    assert_eq!(starts.end().status, 125);
+}
+
 mod strangers {
     use super::*;
 
@@ -293,6 +316,9 @@ memo: error: singleton `k` was not started: port PORT is taken by process PID
 "#]]
             );
         }
+        let listed = singletons.ok("memo singleton ls -a");
+        let why = format!("(not-started: port {} is taken by process {})", at.port(), std::process::id());
+        assert!(listed.contains(&why), "{listed}");
         // It was not even started.
         assert_eq!(singletons.starts(), [0; 0]);
     }
@@ -560,6 +586,8 @@ fn what_cannot_be_waited_for_is_refused() {
         "--ready-http http://localhost --ready-status 2xx",
         "--ready-status 204",
         "--ready-log 'a(b'",
+        "--ready-log '(?<pid>.)'",
+        "--ready-log '(?<PORT>.)'",
         "--port http",
     ];
     let lines: Vec<String> =
@@ -602,6 +630,14 @@ memo: error: `--ready-http` is missing: another option needs it; the command was
 $ memo singleton k --ready-log 'a(b' -- puppet pause
 memo: error: `--ready-log a(b`: `a(b` is no regular expression: found open group without closing ')'; the command was not run
 memo:   hint: example: 'listening on (?<addr>/S+)'
+[exit 125]
+$ memo singleton k --ready-log '(?<pid>.)' -- puppet pause
+memo: error: `--ready-log (?<pid>.)`: the group `pid` cannot be published: that is what memo itself says of a singleton; the command was not run
+memo:   hint: another name: `(?<its_pid>...)`
+[exit 125]
+$ memo singleton k --ready-log '(?<PORT>.)' -- puppet pause
+memo: error: `--ready-log (?<PORT>.)`: the group `PORT` cannot be published: that is what memo itself says of a singleton; the command was not run
+memo:   hint: `(?<port>...)` is what it is reached by
 [exit 125]
 $ memo singleton k --port http -- puppet pause
 memo: error: `--port http`: it is no port; the command was not run

@@ -476,12 +476,16 @@ pub struct LogsArgs {
     pub follow: bool,
 
     /// The last lines only
-    #[arg(short = 'n', long, value_name = "N")]
+    #[arg(short = 'n', long, value_name = "N", value_parser = parse_lines)]
     pub lines: Option<usize>,
 
     /// What the instance before has written
     #[arg(long, conflicts_with = "follow")]
     pub previous: bool,
+}
+
+fn parse_lines(text: &str) -> Result<usize, String> {
+    text.parse().map_err(|_| "it is no number of lines".to_owned())
 }
 
 /// Wait until a singleton has ended, and exit as it did

@@ -367,8 +367,7 @@ fn plain(lines: &[String]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::action::identity::Timestamp;
-    use crate::action::instance::InstanceId;
+    use crate::singleton::verdict::tests::example;
 
     #[test]
     fn a_command_is_shown_with_the_port_where_it_is_missing() {
@@ -394,20 +393,12 @@ mod tests {
     #[test]
     fn who_waited_in_vain_is_told_how_long_it_could_take_and_not_how_long_was_waited() {
         let verdict = Verdict {
-            instance: InstanceId::from_bytes([1; 16]),
             why: Why::TimedOut,
-            ended: None,
-            was_ready: false,
-            errno: None,
             note: String::new(),
             hint: None,
             listens: Vec::new(),
             limit: Duration::from_secs(2),
-            tail: Vec::new(),
-            started: Timestamp(0),
-            finished: Timestamp(0),
-            release_failed: None,
-            is_stuck: false,
+            ..example()
         };
         let error = failed("k", &verdict, Wish::plain(Duration::from_secs(300)));
         assert_eq!(error.to_string(), "singleton `k` was not ready within 2 s");

@@ -189,6 +189,17 @@ impl Waiting {
         Missing { note, hint: said.hint(ready), listens }
     }
 
+    /// Says what it waits for next; empty where that is only time.
+    pub(super) fn sentence(&self) -> String {
+        self.awaited().map(|(ready, said)| said.sentence(ready)).unwrap_or_default()
+    }
+
+    /// Returns the port that the log has named.
+    pub(super) fn port(&self) -> Option<u16> {
+        let (_, port) = self.values.iter().find(|(name, _)| name == "port")?;
+        port.parse().ok().filter(|port| *port > 0)
+    }
+
     /// Returns what it waits for next, and what was found there last.
     fn awaited(&self) -> Option<(&Ready, Probed)> {
         match self.asked() {
