@@ -132,6 +132,7 @@ pub fn explain(error: &clap::Error, kind: Kind) -> Error {
         }
         ErrorKind::ArgumentConflict => {
             let other = text(ContextKind::PriorArg).unwrap_or_default();
+            let other = other.split_whitespace().next().unwrap_or_default();
             Error::new(kind, format_args!("`{option}` does not go with `{other}`{not_run}"))
         }
         _ => {

@@ -126,17 +126,22 @@ pub enum Holding {
 
 /// Returns whether a process has one of these sockets open.
 pub fn holds(pid: i32, inodes: &[u64]) -> Holding {
-    let entries = match fs::read_dir(format!("/proc/{pid}/fd")) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => return Holding::Hidden,
-        Err(_) => return Holding::No,
-    };
-    let is_one = |link: &Path| {
-        let inode = link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()?;
-        Some(inodes.contains(&inode))
-    };
-    let mut links = entries.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
-    if links.any(|link| is_one(&link) == Some(true)) { Holding::Yes } else { Holding::No }
+    match open_sockets(pid).map(|mut open| open.any(|inode| inodes.contains(&inode))) {
+        Ok(true) => Holding::Yes,
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Holding::Hidden,
+        _ => Holding::No,
+    }
+}
+
+/// Returns the inodes of the sockets that a process has open, as far as they can be seen.
+pub fn sockets(pid: i32) -> Vec<u64> {
+    open_sockets(pid).map(Iterator::collect).unwrap_or_default()
+}
+
+fn open_sockets(pid: i32) -> std::io::Result<impl Iterator<Item = u64>> {
+    let inode = |link: &Path| link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse::<u64>().ok();
+    let entries = fs::read_dir(format!("/proc/{pid}/fd"))?;
+    Ok(entries.filter_map(move |entry| inode(&fs::read_link(entry.ok()?.path()).ok()?)))
 }
 
 /// Returns a process that has one of these sockets open, if one can be seen.
@@ -209,6 +214,7 @@ mod tests {
         assert_eq!(inodes.len(), 1);
         assert_eq!(holds(process::id(), &inodes), Holding::Yes);
         assert_eq!(holder(&inodes), Some(process::id()));
+        assert!(sockets(process::id()).contains(&inodes[0]));
         drop(listener);
         assert_eq!(holds(process::id(), &inodes), Holding::No);
         assert_eq!(holds(i32::MAX, &inodes), Holding::No);

@@ -122,6 +122,8 @@ pub struct Machine {
     /// How its process ended, once it has.
     ended: Option<Ended>,
     ready: Option<Duration>,
+    /// How long it may take until it is ready.
+    limit: Duration,
     used: Duration,
     users: usize,
     /// Why it is to go when nobody uses it.
@@ -143,6 +145,7 @@ impl Machine {
             why: None,
             ended: None,
             ready: None,
+            limit: settings.timeout,
             used: now,
             users: 0,
             pending: None,
@@ -188,6 +191,11 @@ impl Machine {
     /// Returns how its process ended.
     pub fn ended(&self) -> Option<Ended> {
         self.ended
+    }
+
+    /// Returns how long it may take until it is ready, with what it has asked for besides.
+    pub fn limit(&self) -> Duration {
+        self.limit
     }
 
     /// Returns whether it has been ready.
@@ -253,7 +261,9 @@ impl Machine {
             }
             Event::Longer(time) => {
                 if let Phase::Starting { deadline } = &mut self.phase {
-                    *deadline = (*deadline).max(now + time);
+                    let before = *deadline;
+                    *deadline = before.max(now + time);
+                    self.limit += *deadline - before;
                 }
                 Vec::new()
             }
@@ -554,7 +564,7 @@ mod tests {
         assert_eq!(life.at(999, Event::Longer(Duration::from_millis(500))), []);
         assert_eq!(life.at(1000, Event::Time), []);
         assert_eq!(life.at(1499, Event::Time), [Effect::TellLonger, Terminate]);
-        assert_eq!(life.machine.why(), Why::TimedOut);
+        assert_eq!((life.machine.why(), life.machine.limit()), (Why::TimedOut, Duration::from_millis(1499)));
         assert_eq!(life.at(1500, KILLED), [Terminate]);
         assert_eq!(life.at(1501, Event::TreeGone), [TellFailed, Record, Leave], "nothing is left of it");
         let mut life = Life::new();

@@ -24,8 +24,10 @@ const HTTP: Duration = Duration::from_secs(5);
 /// Up to this length in bytes a status line is looked at.
 const STATUS_LINE: usize = 8 << 10;
 
-/// What is said of a log that was waited for in vain, up to the pattern.
-pub const NO_LINE: &str = "no line of the log matches";
+/// The first exit code that stands for a status.
+const STATUS_CODES: u16 = 5;
+/// So many statuses of a hundred have an exit code of their own.
+const OF_A_HUNDRED: u16 = 50;
 
 /// What a look found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,8 +36,8 @@ pub enum Probed {
     Nothing,
     /// Somebody answers, but not the service.
     Stranger,
-    /// The service answers, but not with a status that was wanted.
-    Status,
+    /// The service answers, but not with a status that was wanted; with this one, where that can be told.
+    Status(Option<u16>),
     /// It is ready, at ::1 alone: a port of [`Host::Both`] is not at the address that [`Ready::address`] gives.
     ReadyAtIpv6,
     /// It is ready.
@@ -43,22 +45,37 @@ pub enum Probed {
 }
 
 impl Probed {
-    const ALL: [Self; 5] = [Self::Ready, Self::Nothing, Self::Stranger, Self::Status, Self::ReadyAtIpv6];
-
-    /// Returns the exit code that stands for it.
+    /// Returns the exit code that stands for it. An exit code has 8 bits: of each hundred of statuses the first half,
+    /// in which nearly all are that there are, has codes of its own.
     pub fn code(self) -> u8 {
         match self {
             Self::Ready => 0,
             Self::Nothing => 1,
             Self::Stranger => 2,
-            Self::Status => 3,
             Self::ReadyAtIpv6 => 4,
+            Self::Status(status) => status
+                .filter(|status| (100..600).contains(status) && status % 100 < OF_A_HUNDRED)
+                .and_then(|status| {
+                    u8::try_from(STATUS_CODES + (status / 100 - 1) * OF_A_HUNDRED + status % 100).ok()
+                })
+                .unwrap_or(3),
         }
     }
 
     /// Returns what an exit code stands for; a look that failed found nothing.
     pub fn from_code(code: u8) -> Self {
-        Self::ALL.into_iter().find(|probed| probed.code() == code).unwrap_or(Self::Nothing)
+        match code {
+            0 => Self::Ready,
+            2 => Self::Stranger,
+            3 => Self::Status(None),
+            4 => Self::ReadyAtIpv6,
+            code => match u16::from(code).checked_sub(STATUS_CODES) {
+                Some(n) if n < 5 * OF_A_HUNDRED => {
+                    Self::Status(Some((n / OF_A_HUNDRED + 1) * 100 + n % OF_A_HUNDRED))
+                }
+                _ => Self::Nothing,
+            },
+        }
     }
 
     /// Returns whether the service is ready.
@@ -82,7 +99,10 @@ impl Probed {
         match (self, ready) {
             (Self::Ready | Self::ReadyAtIpv6, _) => format!("`{ready}` is fulfilled"),
             (Self::Stranger, _) => format!("`{address}` is answered by a process that is not the service's"),
-            (Self::Status, Ready::Http { statuses, .. }) => {
+            (Self::Status(Some(status)), Ready::Http { statuses, .. }) => {
+                format!("`{address}` is answered with status {status}, not {}", shown(statuses))
+            }
+            (Self::Status(None), Ready::Http { statuses, .. }) => {
                 format!("`{address}` is not answered with status {}", shown(statuses))
             }
             (_, Ready::Http { .. }) => format!("`{address}` is not answered"),
@@ -90,17 +110,28 @@ impl Probed {
             (_, Ready::File(path)) => {
                 format!("`{}` is not there, or older than the service", path.display())
             }
-            (_, Ready::Log(regex)) => format!("{NO_LINE} `{regex}`"),
+            (_, Ready::Log(regex)) => format!("no line of the log matches `{regex}`"),
             (_, Ready::Command(command)) => format!("`{}` does not succeed", command.display()),
             (_, Ready::Notify) => "the service did not send READY=1 to NOTIFY_SOCKET".to_owned(),
         }
     }
 
-    /// Returns what may help, if anything is known that does.
-    pub fn hint(self) -> Option<&'static str> {
-        (self == Self::Stranger).then_some(
-            "if a container or another daemon listens for the service, ask by `--ready-cmd`; else take another port",
-        )
+    /// Returns what may help whoever has waited in vain, if anything is known that does.
+    pub fn hint(self, ready: &Ready) -> Option<String> {
+        match (self, ready) {
+            (Self::Stranger, _) => Some(
+                "if a container or another daemon listens for the service, ask by `--ready-cmd`; else take another port"
+                    .to_owned(),
+            ),
+            (Self::Status(Some(status)), _) => {
+                Some(format!("`--ready-status {status}` says that this is right; `--timeout 5m` gives it longer"))
+            }
+            (_, Ready::Log(_)) => Some(
+                "a program that writes to no terminal may keep its lines back: `python3 -u`, `stdbuf -oL`"
+                    .to_owned(),
+            ),
+            _ => None,
+        }
     }
 }
 
@@ -130,6 +161,26 @@ pub fn probe(ready: &Ready, tree_root: i32, since_ns: i64) -> Probed {
         },
         Ready::Log(_) | Ready::Command(_) | Ready::Notify => Probed::Nothing,
     }
+}
+
+/// Returns at which TCP ports the service listens while nobody answers where it was waited for; nothing where it is not
+/// waited for at one, or the service does listen there.
+pub fn elsewhere(ready: &Ready, tree_root: i32) -> Vec<SocketAddr> {
+    let (Ready::Port { host, port } | Ready::Http { host, port, .. }) = ready else { return Vec::new() };
+    let all = listeners::listeners();
+    let open: Vec<u64> = members(tree_root).into_iter().flat_map(listeners::sockets).collect();
+    let of_service = |inode: &u64| open.contains(inode);
+    let is_there = addresses(*host)
+        .into_iter()
+        .any(|address| listeners::reached(&all, connected(address), *port).iter().any(of_service));
+    if is_there {
+        return Vec::new();
+    }
+    let found = all.iter().filter(|listener| of_service(&listener.inode));
+    let mut found: Vec<_> = found.map(|listener| SocketAddr::new(listener.address, listener.port)).collect();
+    found.sort_unstable();
+    found.dedup();
+    found
 }
 
 /// Somebody who listens already.
@@ -247,12 +298,12 @@ fn ask(mut stream: &TcpStream, request: &str, wanted: &RangeInclusive<u16>, dead
         let _ = stream.set_read_timeout(Some(left(deadline)));
         match stream.read(&mut buffer) {
             Ok(n) if n > 0 && !late && got.len() < STATUS_LINE => got.extend_from_slice(&buffer[..n]),
-            _ => return if got.is_empty() { Probed::Nothing } else { Probed::Status },
+            _ => return if got.is_empty() { Probed::Nothing } else { Probed::Status(None) },
         }
     }
     match status(&got) {
         Some(status) if wanted.contains(&status) => Probed::Ready,
-        _ => Probed::Status,
+        status => Probed::Status(status),
     }
 }
 
@@ -314,10 +365,17 @@ mod tests {
 
     #[test]
     fn codes_are_read_back() {
-        for probed in Probed::ALL {
+        let statuses = [100, 149, 404, 503, 549].map(|status| Probed::Status(Some(status)));
+        let others =
+            [Probed::Ready, Probed::Nothing, Probed::Stranger, Probed::Status(None), Probed::ReadyAtIpv6];
+        for probed in statuses.into_iter().chain(others) {
             assert_eq!(Probed::from_code(probed.code()), probed);
         }
-        assert_eq!(Probed::from_code(101), Probed::Nothing);
+        for status in [99, 150, 451, 600, 999] {
+            let code = Probed::Status(Some(status)).code();
+            assert_eq!(Probed::from_code(code), Probed::Status(None), "{status}");
+        }
+        assert_eq!(Probed::from_code(255), Probed::Nothing);
     }
 
     #[test]
@@ -332,8 +390,13 @@ mod tests {
             assert_eq!(probe(&ready, another.pid(), 0), Probed::Stranger);
             assert_eq!(is_taken(host, port), Some(Taken { pid: Some(me()) }));
         }
+        assert_eq!(elsewhere(&Ready::Port { host: Host::Both, port }, me()), [], "it is there");
+        let at = listener.local_addr().unwrap();
         let (_reserved, port) = reserve(0).unwrap();
         let host = Host::Ip(Ipv4Addr::LOCALHOST.into());
+        assert!(elsewhere(&Ready::Port { host, port }, me()).contains(&at));
+        assert_eq!(elsewhere(&Ready::Port { host, port }, another.pid()), []);
+        assert_eq!(elsewhere(&Ready::Notify, me()), []);
         assert_eq!(probe(&Ready::Port { host, port }, me(), 0), Probed::Nothing);
         assert_eq!(is_taken(host, port), None);
     }
@@ -419,10 +482,10 @@ mod tests {
         assert_eq!(asked, expected);
         for (answer, expected) in [
             (&b"HTTP/1.0 200\n"[..], Probed::Ready),
-            (b"HTTP/1.1 503 Busy\r\n\r\n", Probed::Status),
-            (b"HTTP/1.1 302 Found\r\nLocation: /\r\n\r\n", Probed::Status),
-            (b"220 smtp ESMTP\r\n", Probed::Status),
-            (b"HTTP/1.1 200 cut", Probed::Status),
+            (b"HTTP/1.1 503 Busy\r\n\r\n", Probed::Status(Some(503))),
+            (b"HTTP/1.1 302 Found\r\nLocation: /\r\n\r\n", Probed::Status(Some(302))),
+            (b"220 smtp ESMTP\r\n", Probed::Status(None)),
+            (b"HTTP/1.1 200 cut", Probed::Status(None)),
             (b"", Probed::Nothing),
         ] {
             assert_eq!(answered(answer, me()).0, expected, "{}", String::from_utf8_lossy(answer));
@@ -445,6 +508,13 @@ mod tests {
             "`127.0.0.1:5432` is answered by a process that is not the service's"
         );
         assert_eq!(Probed::Nothing.sentence(&http), "`http://localhost:80/x` is not answered");
-        assert_eq!(Probed::Status.sentence(&http), "`http://localhost:80/x` is not answered with status 204");
+        assert_eq!(
+            Probed::Status(None).sentence(&http),
+            "`http://localhost:80/x` is not answered with status 204"
+        );
+        assert_eq!(
+            Probed::Status(Some(404)).sentence(&http),
+            "`http://localhost:80/x` is answered with status 404, not 204"
+        );
     }
 }

@@ -64,6 +64,11 @@ pub enum Ready {
 /// What a service has to answer with if nothing else is said: that it was understood, or is elsewhere.
 const STATUSES: RangeInclusive<u16> = 200..=399;
 
+/// Groups of a log that say how the service is reached.
+const PUBLISHED: [&str; 2] = ["addr", "port"];
+/// What else of a service has a variable, `NAME_PID` and so on, which a group of that name would have too.
+const OWN: [&str; 4] = ["instance", "pid", "log", "state"];
+
 /// Something typed that cannot be waited for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadReadiness {
@@ -95,6 +100,9 @@ pub enum BadReadiness {
         /// What is wrong with it.
         reason: String,
     },
+    /// A group whose name means something else to those who are told of it.
+    #[error("the group `{0}` cannot be published: that is what memo itself says of a singleton")]
+    Group(String),
 }
 
 impl BadReadiness {
@@ -109,6 +117,10 @@ impl BadReadiness {
             Self::Https(url) => format!("ask by `--ready-cmd {}`", word(&format!("curl -fsk {}", word(url)))),
             Self::Statuses(_) => "examples: 200-399, 204".to_owned(),
             Self::Regex { .. } => r"example: 'listening on (?<addr>\S+)'".to_owned(),
+            Self::Group(name) => match PUBLISHED.iter().find(|known| name.eq_ignore_ascii_case(known)) {
+                Some(known) => format!("`(?<{known}>...)` is what it is reached by"),
+                None => format!("another name: `(?<its_{name}>...)`"),
+            },
         }
     }
 }
@@ -166,10 +178,16 @@ impl Ready {
     /// Reads a regular expression that a line of the log has to match.
     ///
     /// # Errors
-    /// [`BadReadiness::Regex`] when it is none.
+    /// [`BadReadiness::Regex`] when it is none, [`BadReadiness::Group`] when a group has a name of memo's own.
     pub fn log(regex: &str) -> Result<Self, BadReadiness> {
-        compile(regex)?;
-        Ok(Self::Log(regex.to_owned()))
+        let is_taken = |name: &&str| {
+            let known = |known: &&str| name.eq_ignore_ascii_case(known);
+            OWN.iter().any(known) || PUBLISHED.iter().any(known) && !PUBLISHED.contains(name)
+        };
+        match compile(regex)?.capture_names().flatten().find(is_taken) {
+            Some(name) => Err(BadReadiness::Group(name.to_owned())),
+            None => Ok(Self::Log(regex.to_owned())),
+        }
     }
 
     /// Returns whether it is about the port that the service is given.
@@ -603,6 +621,13 @@ mod tests {
     fn a_regex_is_compiled_when_it_is_typed() {
         let error = Ready::log("a(b").unwrap_err();
         assert!(error.to_string().starts_with("`a(b` is no regular expression: "), "{error}");
+        for name in ["pid", "PID", "instance", "log", "state", "Port", "ADDR"] {
+            let regex = format!("(?<x>a)(?<{name}>b)");
+            assert_eq!(Ready::log(&regex), Err(BadReadiness::Group(name.to_owned())));
+        }
+        for name in ["addr", "port", "pids", "user_name"] {
+            assert!(Ready::log(&format!("(?<{name}>b)")).is_ok(), "{name}");
+        }
     }
 
     #[test]

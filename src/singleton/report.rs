@@ -88,6 +88,10 @@ pub struct Report {
     pub ttl: Option<Duration>,
     /// What readiness means, in one digest.
     pub readiness: Digest,
+    /// While it starts: what it waits for, in a sentence.
+    pub awaited: String,
+    /// How long it still may take to be ready, or rests.
+    pub left: Option<Duration>,
 }
 
 impl Report {
@@ -113,6 +117,7 @@ impl Report {
         w.path(&self.directory).byte(self.framing.map_or(0, Framing::number));
         w.number(self.leases).number(self.calls).number(self.restarts);
         w.optional_duration(self.idle).optional_duration(self.ttl).digest(&self.readiness);
+        w.bytes(self.awaited.as_bytes()).optional_duration(self.left);
     }
 
     /// Reads a report.
@@ -143,6 +148,8 @@ impl Report {
             idle: r.optional_duration()?,
             ttl: r.optional_duration()?,
             readiness: r.digest()?,
+            awaited: r.text()?,
+            left: r.optional_duration()?,
         })
     }
 
@@ -170,7 +177,7 @@ fn read_pid(r: &mut Reader<'_>) -> Result<i32, Malformed> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// Returns a report with something in every field.
@@ -198,6 +205,8 @@ pub(super) mod tests {
             idle: Some(Duration::from_secs(4)),
             ttl: None,
             readiness: Digest::of(b"r"),
+            awaited: "a".into(),
+            left: Some(Duration::from_secs(5)),
         }
     }
 

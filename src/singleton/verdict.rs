@@ -1,7 +1,9 @@
 //! How an instance ended, and why: told to those who waited for it, and kept for those who ask later.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use crate::action::digest::Digest;
 use crate::action::identity::Timestamp;
@@ -119,10 +121,16 @@ pub struct Verdict {
     pub release_failed: Option<String>,
     /// Whether some of its processes could not be killed.
     pub is_stuck: bool,
+    /// What may help, where that is known.
+    pub hint: Option<String>,
+    /// Where it listened instead, when it was not ready in time.
+    pub listens: Vec<SocketAddr>,
+    /// How long it might take until it was ready, with what it had asked for besides.
+    pub limit: Duration,
 }
 
 impl Verdict {
-    /// Writes the verdict.
+    /// Writes the verdict. Fields are only ever added at the end.
     pub fn write(&self, w: &mut Writer) {
         w.raw(self.instance.as_bytes()).byte(self.why.number());
         match self.ended {
@@ -137,11 +145,14 @@ impl Verdict {
             w.bytes(line.as_bytes());
         }
         w.signed(self.started.0).signed(self.finished.0);
-        match &self.release_failed {
-            None => w.byte(0),
-            Some(why) => w.byte(1).bytes(why.as_bytes()),
-        };
+        write_optional(w, self.release_failed.as_deref());
         w.byte(u8::from(self.is_stuck));
+        write_optional(w, self.hint.as_deref());
+        w.number(self.listens.len() as u64);
+        for address in &self.listens {
+            w.bytes(address.to_string().as_bytes());
+        }
+        w.duration(self.limit);
     }
 
     /// Reads a verdict.
@@ -164,12 +175,26 @@ impl Verdict {
             tail: r.list(Reader::text)?,
             started: Timestamp(r.signed()?),
             finished: Timestamp(r.signed()?),
-            release_failed: match r.byte()? {
-                0 => None,
-                _ => Some(r.text()?),
-            },
+            release_failed: read_optional(r)?,
             is_stuck: r.byte()? != 0,
+            hint: read_optional(r)?,
+            listens: r.list(|r| r.text()?.parse().map_err(|_| Malformed))?,
+            limit: r.duration()?,
         })
+    }
+}
+
+fn write_optional(w: &mut Writer, text: Option<&str>) {
+    match text {
+        None => w.byte(0),
+        Some(text) => w.byte(1).bytes(text.as_bytes()),
+    };
+}
+
+fn read_optional(r: &mut Reader<'_>) -> Result<Option<String>, Malformed> {
+    match r.byte()? {
+        0 => Ok(None),
+        _ => r.text().map(Some),
     }
 }
 
@@ -258,7 +283,7 @@ impl Last {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// Returns a verdict with something in every field.
@@ -270,6 +295,9 @@ pub(super) mod tests {
             was_ready: true,
             errno: Some(2),
             note: "n".into(),
+            hint: Some("h".into()),
+            listens: vec![([127, 0, 0, 1], 80).into(), ([0, 0, 0, 0, 0, 0, 0, 1], 80).into()],
+            limit: Duration::from_secs(3),
             tail: vec!["a".into(), "b".into()],
             started: Timestamp(1),
             finished: Timestamp(2),

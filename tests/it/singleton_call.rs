@@ -93,11 +93,14 @@ fn a_request_is_a_word_or_all_of_stdin() {
     assert_eq!(singletons.ok(&format!("{start} 'a b' -- python3 server.py")), "1:a b\n");
     assert_eq!(singletons.ok(&format!("echo in | {start}")), "2:in\n");
     assert_eq!(singletons.ok(&format!("printf in | {start} -")), "3:in\n");
-    assert_eq!(singletons.ok(&format!("{start} -q -x")), "4:-x\n");
+    assert_eq!(singletons.ok(&format!("{start} -q -4.5")), "4:-4.5\n");
     // Without a command nothing is started.
     let session = singletons.steps(&[
         "printf 'a\\nb' | memo singleton call m",
         "memo singleton call nothing x",
+        "memo singleton call m --no-strat",
+        "memo singleton call m --json",
+        "memo singleton call m -x",
         "memo singleton quiet -- puppet serve quiet >id",
         "memo singleton call quiet x",
     ]);
@@ -111,6 +114,21 @@ $ memo singleton call nothing x
 memo: error: singleton `nothing` is not running
 memo:   hint: `memo singleton nothing -- COMMAND` starts it
 [exit 125]
+$ memo singleton call m --no-strat
+memo: error: `memo singleton call` has no option `--no-strat`
+memo:   hint: did you mean `--no-start`?
+memo:   hint: a request that begins with `-` goes on stdin
+[exit 125]
+$ memo singleton call m --json
+memo: error: `memo singleton call` has no option `--json`
+memo:   hint: options of the command stand behind `--`; see `memo singleton call --help`
+memo:   hint: a request that begins with `-` goes on stdin
+[exit 125]
+$ memo singleton call m -x
+memo: error: `memo singleton call` has no option `-x`
+memo:   hint: options of the command stand behind `--`; see `memo singleton call --help`
+memo:   hint: a request that begins with `-` goes on stdin
+[exit 125]
 $ memo singleton quiet -- puppet serve quiet >id
 $ memo singleton call quiet x
 memo: error: singleton `quiet` cannot be called: it was not started to answer calls
@@ -119,6 +137,16 @@ memo:   hint: `--framing line` (json, lsp), when it is started, lets it answer c
 
 "#]]
     );
+}
+
+#[test]
+fn what_begins_with_a_dash_is_never_sent() {
+    let singletons = world();
+    singletons.line("m --framing line -- python3 server.py");
+    for word in ["--no-strat", "--reply-timeut=5s", "--json", "-x", "-5x"] {
+        assert_eq!(singletons.ran(&format!("call m {word}")).code, 125, "{word}");
+    }
+    assert_eq!(singletons.ok("echo --json | memo singleton call m -q"), "1:--json\n");
 }
 
 #[test]
@@ -260,6 +288,7 @@ fn a_reply_that_comes_too_late_goes_to_nobody() {
 $ memo singleton call m --reply-timeout 100ms hold
 memo: error: singleton `m` did not reply within 100 ms; it is ended
 memo:   hint: `--reply-timeout` gives it longer
+memo:   hint: a program that writes to no terminal may keep its replies back: `python3 -u`, `stdbuf -oL`
 [exit 124]
 
 "#]]

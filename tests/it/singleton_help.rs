@@ -59,6 +59,7 @@ fn subcommands_that_were_used_wrongly_exit_with_2_and_others_with_125() {
     check("memo singleton call", 125, neither);
     check("memo singleton run x", 125, "no command to run while the singleton is held");
     check("memo singleton stop nosuch", 0, "");
+    check("memo singleton logs x -n abc", 2, "does not take `abc`: it is no number of lines");
     check("memo singleton status nosuch", 1, "is not running");
     check("memo singleton ls x", 2, "");
     check("memo singleton stop --everywhere", 2, "`--all` is missing: another option needs it");

@@ -442,7 +442,7 @@ fn programs_read_objects_of_which_nothing_goes() {
     assert_data_eq!(
         names(&asked),
         str![
-            "address age calls directory fingerprint framing idle instance leases log name pid port ready_after restarts stage state status supervisor ttl unused values words"
+            "address age calls directory fingerprint framing idle instance leases log name pid port ready_after restarts stage state status supervisor time_left ttl unused values waits_for words"
         ]
     );
     assert_eq!(names(&all.line("status db --json")), names(&asked));
@@ -455,7 +455,7 @@ fn programs_read_objects_of_which_nothing_goes() {
         names(listed[0]).split(' ').filter(|name| *name != "scope").collect::<Vec<_>>(),
         names(&asked).split(' ').collect::<Vec<_>>()
     );
-    assert_data_eq!(names(listed[1]), str!["ended instance name scope stage why"]);
+    assert_data_eq!(names(listed[1]), str!["ended instance name note scope stage why"]);
     let status = all.status("db");
     assert_eq!((status.text("name"), status.text("stage")), ("db".to_owned(), "ready".to_owned()));
     assert_eq!(status.number("pid"), i64::from(all.starts()[0]));
@@ -716,16 +716,47 @@ fn whoever_stays_ends_as_it_does() {
     // Somebody else may stay with it too.
     let second = Caller::start(&mut all.memo(line));
     let supervisor = all.supervisor("db");
+    let ready = format!("memo: singleton `db` is ready: {}\n", all.id("db"));
     // Each has got it over one connection, and hears of its end over another.
     until("both stay", || supervisor.sockets() == LISTENING + 4 && asleep(supervisor.pid));
     gate.open();
     for caller in [first, second] {
         let ended = caller.end();
         let shown = String::from_utf8(ended.stdout).unwrap();
-        assert_eq!((ended.status, shown.as_str(), ended.stderr.as_str()), (7, "one\ntwo\n", ""));
+        assert_eq!((ended.status, shown.as_str(), ended.stderr.as_str()), (7, "one\ntwo\n", ready.as_str()));
     }
     // Whoever stays hears of the end before the last of it has gone.
     until("all has gone", || all.processes().is_empty());
+}
+
+#[test]
+fn whoever_stays_is_told_nothing_who_wants_quiet_and_cannot_print_too() {
+    let all = Singletons::new();
+    let mut gate = Gate::new(&all, "gate");
+    let line = "db --foreground -q --ready-notify -- puppet notify READY=1 , waitfifo gate , exit 3";
+    let stays = Caller::start(&mut all.memo(line));
+    until("it is ready", || all.ran("status db --json").stdout.contains("\"ready\""));
+    let supervisor = all.supervisor("db");
+    until("somebody stays", || supervisor.sockets() == LISTENING + 2 && asleep(supervisor.pid));
+    gate.open();
+    let ended = stays.end();
+    assert_eq!((ended.status, ended.stderr.as_str()), (3, ""));
+    let session = all.steps(&[
+        "memo singleton db --foreground --print pid -- true",
+        "memo singleton db --json --foreground -- true",
+    ]);
+    assert_data_eq!(
+        session,
+        str![[r#"
+$ memo singleton db --foreground --print pid -- true
+memo: error: `--foreground` does not go with `--print`; the command was not run
+[exit 125]
+$ memo singleton db --json --foreground -- true
+memo: error: `--json` does not go with `--foreground`; the command was not run
+[exit 125]
+
+"#]]
+    );
 }
 
 #[test]

@@ -272,6 +272,29 @@ fn two_that_ask_for_each_other_are_no_circle() {
     singletons.never_twice();
 }
 
+#[test]
+fn a_port_that_the_log_names() {
+    let singletons = Singletons::new();
+    let start = "--ready-log 'at (?<port>[0-9]+)' -- puppet print 'at 22' , pause";
+    assert_eq!(singletons.ok(&format!("memo singleton k --print port {start}")), "22\n");
+    assert_eq!(singletons.ok("eval \"$(memo singleton k --print env)\"; echo $K_PORT"), "22\n");
+    assert_eq!(singletons.status("k").number("port"), 22);
+}
+
+#[test]
+fn status_says_what_is_waited_for() {
+    let singletons = Singletons::new();
+    let starts = Caller::start(&mut singletons.memo("k --ready-file never --timeout 1h -- puppet serve k"));
+    until("it runs", || !singletons.starts().is_empty());
+    is_starting(&singletons, "k");
+    let shown = singletons.shown(&singletons.ok("memo singleton status k"));
+    let waits = shown.lines().find(|line| line.contains("waits"));
+    let expected = "  waits     for 59m at most: `$T/work/never` is not there, or older than the service";
+    assert_eq!(waits, Some(expected), "{shown}");
+    singletons.line("stop k");
+    assert_eq!(starts.end().status, 125);
+}
+
 mod strangers {
     use super::*;
 
@@ -293,6 +316,9 @@ memo: error: singleton `k` was not started: port PORT is taken by process
 "#]]
             );
         }
+        let listed = singletons.ok("memo singleton ls -a");
+        let why = format!("(not-started: port {} is taken by process {})", at.port(), std::process::id());
+        assert!(listed.contains(&why), "{listed}");
         // It was not even started.
         assert_eq!(singletons.starts(), [0; 0]);
     }
@@ -323,8 +349,8 @@ memo: error: singleton `k` was not started: port PORT is taken by process
             session,
             str![[r#"
 $ memo singleton k --ready-unix s --timeout 1s -- puppet serve k
-memo: error: singleton `k` was not ready within 1 s: `$T/work/s` is answered by a process that is not the service's; if a container or another daemon listens for the service, ask by `--ready-cmd`; else take another port
-memo:   hint: `--timeout 5m` gives it longer
+memo: error: singleton `k` was not ready within 1 s: `$T/work/s` is answered by a process that is not the service's
+memo:   hint: if a container or another daemon listens for the service, ask by `--ready-cmd`; else take another port
 [exit 124]
 
 "#]]
@@ -436,6 +462,95 @@ memo:   hint: `--timeout 5m` gives it longer
     }
 
     #[test]
+    fn it_is_said_where_it_listens_instead() {
+        let (singletons, mut gate) = world();
+        gate.open();
+        let host = address();
+        // What the caller's shell makes of `$PORT`, which it does not know.
+        let server = |port: &str, given: &str| format!("python3 listener.py port {host} {port} {given}");
+        let lines = [
+            format!("k0 --port auto --timeout 4s -- {}", server("7770", "$PORT")),
+            format!("k1 --port auto --timeout 4s -- sh -c '{}'", server("7771", "")),
+            format!("k2 --ready-port 127.254.253.252:7 --timeout 4s -- {}", server("7772", "")),
+        ];
+        let callers =
+            lines.map(|line| Caller::start(&mut singletons.shell(format!("exec memo singleton {line}"))));
+        let mut session = String::new();
+        for caller in callers {
+            let ended = caller.end();
+            let said = ended.stderr.replace(&host, "HOST");
+            let port = said.split_once("listens at `127.0.0.1:").and_then(|(_, rest)| rest.split('`').next());
+            session += &format!("{}: {}", ended.status, said.replace(port.unwrap_or("none"), "PORT"));
+        }
+        goes(&singletons);
+        assert_data_eq!(
+            session,
+            str![[r#"
+124: memo: error: singleton `k0` was not ready within 4 s: nothing listens at `127.0.0.1:PORT`; it listens at `HOST:7770` instead
+memo:   hint: the port it is given is in $PORT, which a shell has to put in: `-- sh -c 'exec python3 listener.py port HOST 7770 "$PORT"'`
+124: memo: error: singleton `k1` was not ready within 4 s: nothing listens at `127.0.0.1:PORT`; it listens at `HOST:7771` instead
+memo:   hint: `--ready-port HOST:7771` waits until it listens there
+124: memo: error: singleton `k2` was not ready within 4 s: nothing listens at `127.254.253.252:7`; it listens at `HOST:7772` instead
+memo:   hint: `--ready-port HOST:7772` waits until it listens there
+
+"#]]
+        );
+    }
+
+    #[test]
+    fn the_status_is_said_that_came() {
+        let (singletons, mut gate) = world();
+        gate.open();
+        singletons.write("status", "404");
+        let host = address();
+        let line = format!(
+            "k --ready-http http://{host}:7777/ --timeout 4s -- python3 listener.py http {host} 7777"
+        );
+        let ran = fails(&singletons, &line);
+        assert_data_eq!(
+            ran.stderr.replace(&host, "HOST"),
+            str![[r#"
+memo: error: singleton `k` was not ready within 4 s: `http://HOST:7777/` is answered with status 404, not 200-399
+memo:   hint: `--ready-status 404` says that this is right; `--timeout 5m` gives it longer
+
+"#]]
+        );
+    }
+
+    #[test]
+    fn a_port_that_no_shell_has_put_in_is_said() {
+        let singletons = Singletons::new();
+        let session = singletons.steps(&["memo singleton k --port auto -- false '$PORT'"]);
+        assert_data_eq!(
+            session,
+            str![[r#"
+$ memo singleton k --port auto -- false '$PORT'
+memo: error: singleton `k` ended before it was ready: exit 1
+memo:   hint: the port it is given is in $PORT, which a shell has to put in: `-- sh -c 'exec false "$PORT"'`
+[exit 1]
+
+"#]]
+        );
+    }
+
+    #[test]
+    fn who_did_not_ask_for_that_is_told_who_did() {
+        let singletons = Singletons::new();
+        let first = Caller::start(&mut singletons.memo("k --ready-log never --timeout 4s -- puppet serve k"));
+        until("it starts", || singletons.ran("status k").code == 0);
+        let second = singletons.run("memo singleton k --timeout 5m -- puppet serve k");
+        assert_eq!(first.end().status, 124);
+        assert_data_eq!(
+            second.stderr,
+            str![[r#"
+memo: error: singleton `k` was not ready within 4 s: no line of the log matches `never`
+memo:   hint: it was started by another call, which asked for that; `--force` replaces one that starts
+
+"#]]
+        );
+    }
+
+    #[test]
     fn more_time_is_given_to_whoever_asks_for_it() {
         // The process has four seconds, asks for a minute, and takes longer than it had.
         let (singletons, mut gate) = world();
@@ -471,6 +586,8 @@ fn what_cannot_be_waited_for_is_refused() {
         "--ready-http http://localhost --ready-status 2xx",
         "--ready-status 204",
         "--ready-log 'a(b'",
+        "--ready-log '(?<pid>.)'",
+        "--ready-log '(?<PORT>.)'",
         "--port http",
     ];
     let lines: Vec<String> =
@@ -513,6 +630,14 @@ memo: error: `--ready-http` is missing: another option needs it; the command was
 $ memo singleton k --ready-log 'a(b' -- puppet pause
 memo: error: `--ready-log a(b`: `a(b` is no regular expression: found open group without closing ')'; the command was not run
 memo:   hint: example: 'listening on (?<addr>/S+)'
+[exit 125]
+$ memo singleton k --ready-log '(?<pid>.)' -- puppet pause
+memo: error: `--ready-log (?<pid>.)`: the group `pid` cannot be published: that is what memo itself says of a singleton; the command was not run
+memo:   hint: another name: `(?<its_pid>...)`
+[exit 125]
+$ memo singleton k --ready-log '(?<PORT>.)' -- puppet pause
+memo: error: `--ready-log (?<PORT>.)`: the group `PORT` cannot be published: that is what memo itself says of a singleton; the command was not run
+memo:   hint: `(?<port>...)` is what it is reached by
 [exit 125]
 $ memo singleton k --port http -- puppet pause
 memo: error: `--port http`: it is no port; the command was not run

@@ -319,6 +319,8 @@ pub struct SingletonArgs {
     pub json: bool,
 
     /// Stay, show what it writes, and end it on Ctrl-C
+    ///
+    /// memo exits as it does.
     #[arg(long, conflicts_with_all = ["print", "json"], help_heading = "Talk")]
     pub foreground: bool,
 
@@ -363,7 +365,9 @@ pub struct CallArgs {
     pub name: Option<String>,
 
     /// The request; without one, or with `-`, it is read from stdin, to the end
-    #[arg(value_name = "REQ", allow_hyphen_values = true)]
+    ///
+    /// What begins with `-` is an option, unless it is a number: such a request goes on stdin.
+    #[arg(value_name = "REQ", allow_negative_numbers = true)]
     pub request: Option<OsString>,
 
     #[command(flatten)]
@@ -507,12 +511,16 @@ pub struct LogsArgs {
     pub follow: bool,
 
     /// The last lines only
-    #[arg(short = 'n', long, value_name = "N")]
+    #[arg(short = 'n', long, value_name = "N", value_parser = parse_lines)]
     pub lines: Option<usize>,
 
     /// What the instance before has written
     #[arg(long, conflicts_with = "follow")]
     pub previous: bool,
+}
+
+fn parse_lines(text: &str) -> Result<usize, String> {
+    text.parse().map_err(|_| "it is no number of lines".to_owned())
 }
 
 /// Wait until a singleton has ended, and exit as it did

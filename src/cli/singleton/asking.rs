@@ -106,7 +106,14 @@ impl Asking<'_> {
             lacking(
                 &name,
                 why,
-                Wish { first_word: &first, timeout, no_start: args.no_start, changed: &found },
+                Wish {
+                    first_word: &first,
+                    timeout,
+                    service: wanted.service.as_ref(),
+                    says_ready: wanted.ensure.as_ref().is_some_and(|ensure| ensure.readiness.is_some()),
+                    no_start: args.no_start,
+                    changed: &found,
+                },
             )
         })?;
         if got.fresh {

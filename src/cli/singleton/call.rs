@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::args::CallArgs;
 use super::asking::Asking;
@@ -11,11 +11,17 @@ use super::words::{late, unanswered};
 use crate::cli::print;
 use crate::cli::surroundings::Surroundings;
 use crate::error::{Error, Kind};
-use crate::singleton::client::Heard;
+use crate::singleton::client::{Connection, Heard};
 use crate::singleton::framing::Framing;
 use crate::singleton::message::{MOST_BYTES, Reply, Request};
 use crate::sys::descriptor;
 use crate::ui::Ui;
+
+/// After so long it is said that a reply is waited for.
+const SAID: Duration = Duration::from_secs(10);
+/// What is often the matter with one that does not reply.
+const KEPT_BACK: &str =
+    "a program that writes to no terminal may keep its replies back: `python3 -u`, `stdbuf -oL`";
 
 /// Hands an instance a request and prints its reply.
 ///
@@ -45,8 +51,17 @@ pub(super) fn call(args: &CallArgs, around: &Surroundings) -> Result<u8, Error> 
     loop {
         let asked = asking.ask_for(&wanted)?;
         let (mut connection, name) = (asked.got.connection, asked.name);
-        connection.until(limit.map(|limit| Instant::now() + limit));
-        return match connection.ask(&request) {
+        let deadline = limit.map(|limit| Instant::now() + limit);
+        let say = || {
+            ui.done(
+                format_args!(
+                    "singleton `{name}` has not replied for {}; waiting until it does",
+                    crate::config::duration::Shown(SAID)
+                ),
+                Some(KEPT_BACK),
+            );
+        };
+        return match reply(&mut connection, &request, deadline, SAID, say) {
             Heard::Reply(Reply::Answer(mut reply)) => {
                 if asked.got.report.framing != Some(Framing::Lsp) {
                     reply.push(b'\n');
@@ -75,7 +90,8 @@ pub(super) fn call(args: &CallArgs, around: &Surroundings) -> Result<u8, Error> 
                         crate::config::duration::Shown(limit)
                     ),
                 )
-                .hint("`--reply-timeout` gives it longer"),
+                .hint("`--reply-timeout` gives it longer")
+                .hint(KEPT_BACK),
                 None => late(&name, None, wanted.timeout),
             }),
             Heard::Gone => Err(Error::new(
@@ -86,6 +102,33 @@ pub(super) fn call(args: &CallArgs, around: &Surroundings) -> Result<u8, Error> 
                 Err(Error::new(Kind::Failed, format_args!("singleton `{name}` cannot be called")))
             }
         };
+    }
+}
+
+/// Waits for a reply, and has it said when that takes long.
+fn reply(
+    connection: &mut Connection,
+    request: &Request,
+    deadline: Option<Instant>,
+    long: Duration,
+    say: impl FnOnce(),
+) -> Heard {
+    connection.until(deadline);
+    if !connection.send(request) {
+        return Heard::Late;
+    }
+    let soon = Instant::now() + long;
+    if deadline.is_some_and(|deadline| deadline <= soon) {
+        return connection.hear();
+    }
+    connection.until(Some(soon));
+    match connection.hear() {
+        Heard::Late => {
+            say();
+            connection.until(deadline);
+            connection.hear()
+        }
+        heard => heard,
     }
 }
 
@@ -106,6 +149,36 @@ fn read_stdin() -> Result<Vec<u8>, Error> {
                 Kind::Failed,
                 format_args!("the request is larger than {} MiB", MOST_BYTES >> 20),
             ));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    #[test]
+    fn a_reply_that_takes_long_is_waited_for_and_that_is_said() {
+        let request = Request::Call(b"x".to_vec());
+        for long in [Duration::ZERO, Duration::from_secs(600)] {
+            let (mine, mut other) = UnixStream::pair().unwrap();
+            let (said, hears) = std::sync::mpsc::channel();
+            let thread = std::thread::spawn(move || {
+                let mut asked = vec![0; Request::Call(b"x".to_vec()).encode().len()];
+                other.read_exact(&mut asked).unwrap();
+                // Who waits long says so before there is a reply.
+                let was_said = long.is_zero() && hears.recv().is_ok();
+                other.write_all(&Reply::Answer(b"y".to_vec()).encode()).unwrap();
+                was_said || hears.recv().is_ok()
+            });
+            let say = || said.send(()).unwrap();
+            let heard = reply(&mut Connection::new(mine), &request, None, long, say);
+            assert!(matches!(heard, Heard::Reply(Reply::Answer(body)) if body == b"y"));
+            drop(said);
+            assert_eq!(thread.join().unwrap(), long.is_zero());
         }
     }
 }

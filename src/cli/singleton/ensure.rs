@@ -46,6 +46,7 @@ pub(super) fn ensure(words: &[OsString], around: &Surroundings) -> Result<Exit, 
         _ => error,
     })?;
     if args.foreground {
+        ui.done(format_args!("singleton `{}` is ready: {}", asked.name, asked.got.report.handle()), None);
         return logs::stay(asked, around);
     }
     print::print(&text(&args, &asked, around)?).map(|()| Exit::Code(0))

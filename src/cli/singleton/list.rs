@@ -97,7 +97,7 @@ fn table(shown: &[(Scope, Slot, There)], everywhere: bool, around: &Surroundings
                 when::shown_age(shown::age(now, last.verdict.finished)),
                 none(),
                 none(),
-                format!("({}, {})", last.verdict.why, how(last.verdict.ended)),
+                format!("({})", shown::ended(&last.verdict)),
             ),
             There::Nothing => continue,
         };
@@ -124,7 +124,8 @@ fn object(scope: &Scope, slot: &Slot, there: &There, around: &Surroundings) -> O
             .text("stage", "ended")
             .text("instance", &last.verdict.instance.to_string())
             .text("why", last.verdict.why.name())
-            .text("ended", &how(last.verdict.ended)),
+            .text("ended", &how(last.verdict.ended))
+            .text("note", &last.verdict.note),
         There::Nothing => Object::new().text("name", &name),
     };
     object.text("scope", &scope.to_string())

@@ -160,10 +160,11 @@ fn explained(name: &str, typed: &[OsString], error: &clap::Error, kind: Kind) ->
         return superfluous(name, typed, &argument, kind);
     }
     let unknown = Error::new(kind, format_args!("`{spelled}` has no option `{long}`"));
-    match error.get(ContextKind::SuggestedArg) {
+    let unknown = match error.get(ContextKind::SuggestedArg) {
         Some(ContextValue::String(suggested)) => unknown.hint(format_args!("did you mean `{suggested}`?")),
         _ => unknown.hint(format_args!("options of the command stand behind `--`; see `{spelled} --help`")),
-    }
+    };
+    if name == "call" { unknown.hint("a request that begins with `-` goes on stdin") } else { unknown }
 }
 
 /// Returns the error for a word that nothing takes where it stands.

@@ -4,11 +4,13 @@ use std::fmt::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
+use super::words::how;
 use crate::action::identity::Timestamp;
 use crate::cli::json::Object;
 use crate::cli::{quote, when};
-use crate::singleton::report::Report;
+use crate::singleton::report::{Report, Stage};
 use crate::singleton::slot::Slot;
+use crate::singleton::verdict::{Last, Verdict};
 
 /// Returns a command as one line: `NAME=...` for its assignments, then its words.
 pub(super) fn command(report: &Report) -> String {
@@ -22,6 +24,25 @@ pub(super) fn age(now: Timestamp, since: Timestamp) -> Duration {
     now.since(since).unwrap_or_default()
 }
 
+/// Returns a duration as it may have been typed: `1h`, `90s`, `1500ms`.
+fn exact(duration: Duration) -> String {
+    const UNITS: [(u128, &str); 4] = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s")];
+    let ms = duration.as_millis();
+    let unit = UNITS.iter().find(|(unit, _)| ms > 0 && ms.is_multiple_of(*unit));
+    unit.map_or_else(|| format!("{ms}ms"), |(unit, name)| format!("{}{name}", ms / unit))
+}
+
+/// Returns how an instance ended, and why, in few words.
+pub(super) fn ended(verdict: &Verdict) -> String {
+    let how = match (verdict.ended, verdict.note.is_empty()) {
+        // Where it never ran, or nobody knows, the note says it all.
+        (None, false) => String::new(),
+        (ended, _) => format!(", {}", how(ended)),
+    };
+    let note = if verdict.note.is_empty() { String::new() } else { format!(": {}", verdict.note) };
+    format!("{}{how}{note}", verdict.why)
+}
+
 /// Returns all that is known of an instance, for people.
 pub(super) fn text(name: &str, slot: &Slot, report: &Report, now: Timestamp) -> String {
     let mut out = format!("{name}  {}", report.stage.name());
@@ -33,6 +54,19 @@ pub(super) fn text(name: &str, slot: &Slot, report: &Report, now: Timestamp) -> 
         let _ = writeln!(out, "  {label:<10}{text}");
     };
     line("instance", report.instance.to_string());
+    let left = report.left.map(when::shown_duration);
+    match (report.stage, left) {
+        (Stage::Starting, Some(left)) if report.awaited.is_empty() => {
+            line("waits", format!("for {left} at most"));
+        }
+        (Stage::Starting, Some(left)) => line("waits", format!("for {left} at most: {}", report.awaited)),
+        (Stage::Resting, Some(left)) => {
+            let last = Last::read(slot.directory());
+            let ended = last.map_or(String::new(), |last| format!("{}; ", ended(&last.verdict)));
+            line("ended", format!("{ended}it is started again in {left}"));
+        }
+        _ => {}
+    }
     let ready = match report.ready.and_then(|ready| ready.since(report.started)) {
         Some(took) => format!(", ready after {}", when::shown_duration(took)),
         None => String::new(),
@@ -62,8 +96,8 @@ pub(super) fn text(name: &str, slot: &Slot, report: &Report, now: Timestamp) -> 
     };
     line("used", used);
     let ends: Vec<String> = [
-        report.idle.map(|idle| format!("when unused for {}", when::shown_age(idle))),
-        report.ttl.map(|ttl| format!("when {} old", when::shown_age(ttl))),
+        report.idle.map(|idle| format!("when unused for {}", exact(idle))),
+        report.ttl.map(|ttl| format!("when {} old", exact(ttl))),
     ]
     .into_iter()
     .flatten()
@@ -104,6 +138,41 @@ pub(super) fn object(name: &str, slot: &Slot, report: &Report, now: Timestamp) -
         .bytes("framing", report.framing.map(|framing| framing.name().as_bytes()))
         .seconds("idle", report.idle.and_then(ns))
         .seconds("ttl", report.ttl.and_then(ns))
+        .text("waits_for", &report.awaited)
+        .seconds("time_left", report.left.and_then(ns))
         .bytes("log", Some(log.as_bytes()))
         .bytes("state", Some(state.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use crate::action::digest::Digest;
+    use crate::singleton::scope::Scope;
+    use crate::singleton::slot::Called;
+    use crate::singleton::{report, verdict};
+    use crate::sys::process::Ended;
+
+    #[test]
+    fn of_one_that_rests_it_is_said_how_it_ended_and_when_it_is_back() {
+        let root = std::env::temp_dir().join(format!("memo-shown-{}", std::process::id()));
+        let slot = Slot::new(&root, &Scope::Global, &Called::Name("a".into()));
+        crate::store::location::make(slot.directory()).unwrap();
+        let (why, ended) = (crate::singleton::verdict::Why::Exited, Some(Ended::Exit(3)));
+        let last = Verdict { why, ended, note: String::new(), ..verdict::tests::example() };
+        Last::keep(slot.directory(), last, Digest::of(b"f"), false);
+        let left = Some(Duration::from_millis(2500));
+        let report = Report { stage: Stage::Resting, left, ..report::tests::example() };
+        let shown = text("a", &slot, &report, Timestamp(2));
+        assert!(shown.contains("\n  ended     exited, exit 3; it is started again in 2.5s\n"), "{shown}");
+        std::fs::remove_dir_all(root).unwrap();
+    }
+
+    #[test]
+    fn limits_are_shown_as_they_were_typed() {
+        for text in ["1h", "90s", "15m", "36h", "2d", "1500ms", "0ms"] {
+            assert_eq!(exact(crate::config::duration::parse(text).unwrap()), text);
+        }
+    }
 }

@@ -1,17 +1,20 @@
 //! What memo says of singletons: errors with their hints, and what has changed, in the words of `memo why`.
 
+use std::ffi::{OsStr, OsString};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
 use crate::action::part::Apart;
 use crate::action::reason::Missed;
-use crate::cli::quote::is_hidden;
+use crate::cli::quote::{self, is_hidden};
 use crate::config::duration::Shown;
 use crate::error::{Error, Kind, system_text};
 use crate::singleton::ask::{Lacking, Told};
 use crate::singleton::dependencies::Changed;
 use crate::singleton::message::Change;
-use crate::singleton::probe;
 use crate::singleton::report::Stage;
+use crate::singleton::service::Service;
 use crate::singleton::verdict::{Verdict, Why};
 use crate::store::location::Trouble;
 use crate::sys::process::{Ended, is_not_found, is_scarcity, is_too_long};
@@ -87,7 +90,7 @@ pub(super) fn tell(ui: &Ui, name: &str, told: Told<'_>, found: &dyn Fn() -> Vec<
 pub(super) fn lacking(name: &str, lacking: Lacking, wanted: Wish<'_>) -> Error {
     match lacking {
         Lacking::NotRunning => not_running(name, wanted.no_start, !wanted.first_word.is_empty()),
-        Lacking::Failed(verdict) => failed(name, &verdict, wanted.first_word, wanted.timeout),
+        Lacking::Failed(verdict) => failed(name, &verdict, wanted),
         Lacking::Changed(_, change) => {
             let what = all_changed(change, &(wanted.changed)());
             let option = if wanted.no_start { "--no-start" } else { "--on-change fail" };
@@ -153,6 +156,10 @@ pub(super) struct Wish<'a> {
     pub(super) first_word: &'a str,
     /// How long it might take.
     pub(super) timeout: Duration,
+    /// What was to be started, where a command was given.
+    pub(super) service: Option<&'a Service>,
+    /// Whether it was said when that is ready.
+    pub(super) says_ready: bool,
     /// Whether nothing was to be started.
     pub(super) no_start: bool,
     /// Finds out what changed.
@@ -162,7 +169,8 @@ pub(super) struct Wish<'a> {
 impl Wish<'_> {
     /// Returns what whoever starts nothing wishes for.
     pub(super) fn plain(timeout: Duration) -> Self {
-        Self { first_word: "", timeout, no_start: false, changed: &Vec::new }
+        let changed = &Vec::new;
+        Self { first_word: "", timeout, service: None, says_ready: false, no_start: false, changed }
     }
 }
 
@@ -218,7 +226,8 @@ pub(super) fn status_of(ended: Option<Ended>) -> Option<u8> {
     }
 }
 
-fn failed(name: &str, verdict: &Verdict, first_word: &str, timeout: Duration) -> Error {
+fn failed(name: &str, verdict: &Verdict, wanted: Wish<'_>) -> Error {
+    let first_word = wanted.first_word;
     let note = if verdict.note.is_empty() { String::new() } else { format!(": {}", verdict.note) };
     let tail = plain(&verdict.tail);
     match verdict.why {
@@ -238,14 +247,9 @@ fn failed(name: &str, verdict: &Verdict, first_word: &str, timeout: Duration) ->
         Why::TimedOut => {
             let error = Error::new(
                 Kind::TimedOut,
-                format_args!("singleton `{name}` was not ready within {}{note}", Shown(timeout)),
+                format_args!("singleton `{name}` was not ready within {}{note}", Shown(verdict.limit)),
             );
-            let error = error.details(tail);
-            if verdict.note.starts_with(probe::NO_LINE) {
-                error.hint("a program that writes to no terminal may keep its lines back: `python3 -u`, `stdbuf -oL`")
-            } else {
-                error.hint("`--timeout 5m` gives it longer")
-            }
+            error.details(tail).hint(hint_of_late(verdict, wanted))
         }
         Why::Exited => {
             let kind = match status_of(verdict.ended) {
@@ -261,6 +265,8 @@ fn failed(name: &str, verdict: &Verdict, first_word: &str, timeout: Duration) ->
                 error.hint(
                     "let it stay in the foreground: `nginx -g 'daemon off;'`, `redis-server --daemonize no`",
                 )
+            } else if let Some(service) = wanted.service.filter(|service| was_given_no_port(service)) {
+                error.hint(hint_of_port(&service.words, &service.assignments))
             } else {
                 error
             }
@@ -270,6 +276,90 @@ fn failed(name: &str, verdict: &Verdict, first_word: &str, timeout: Duration) ->
             format_args!("singleton `{name}` was ended before it was ready ({why}){note}"),
         ),
     }
+}
+
+/// Returns what may help whoever waited in vain.
+fn hint_of_late(verdict: &Verdict, wanted: Wish<'_>) -> String {
+    let is_another = wanted.service.is_some() && !wanted.says_ready && !verdict.note.is_empty();
+    if is_another {
+        return "it was started by another call, which asked for that; `--force` replaces one that starts"
+            .to_owned();
+    }
+    if let Some(at) = verdict.listens.first() {
+        return match wanted.service.filter(|service| service.port.is_some() && !is_shell(service)) {
+            Some(service) => hint_of_port(&service.words, &service.assignments),
+            None => format!("`--ready-port {}` waits until it listens there", reached_at(at)),
+        };
+    }
+    if let Some(hint) = &verdict.hint {
+        return hint.clone();
+    }
+    if wanted.service.is_some() && wanted.timeout > verdict.limit {
+        return format!(
+            "it was started by another call, which gave it less time; asked again, it has {}",
+            Shown(wanted.timeout)
+        );
+    }
+    "`--timeout 5m` gives it longer".to_owned()
+}
+
+/// Returns an address as `--ready-port` takes it.
+fn reached_at(address: &SocketAddr) -> String {
+    let ip = address.ip();
+    if ip.is_unspecified() || ip == Ipv4Addr::LOCALHOST {
+        address.port().to_string()
+    } else {
+        address.to_string()
+    }
+}
+
+fn is_shell(service: &Service) -> bool {
+    service.program.as_os_str().as_bytes().ends_with(b"sh")
+}
+
+/// Returns whether a port was meant for the command, and none is in it: $PORT was not there when the caller's shell put
+/// it in, or no shell did.
+fn was_given_no_port(service: &Service) -> bool {
+    let lacks = |word: &OsString| word.is_empty() || names_port(word);
+    service.port.is_some() && !is_shell(service) && service.words.iter().any(lacks)
+}
+
+fn names_port(word: &OsStr) -> bool {
+    let text = word.to_string_lossy();
+    text.contains("$PORT") || text.contains("${PORT}")
+}
+
+/// Returns how a command gets its port, to be pasted: where one seems to be missing in it, else at its end.
+fn hint_of_port(words: &[OsString], assignments: &[String]) -> String {
+    /// A longer command is not shown.
+    const MOST: usize = 200;
+    let mut put = false;
+    let words = words.iter().map(|word| {
+        let text = word.to_string_lossy();
+        if names_port(word) {
+            put = true;
+            let inner = |c: char| if "\\\"`".contains(c) { format!("\\{c}") } else { c.to_string() };
+            format!("\"{}\"", text.chars().map(inner).collect::<String>())
+        } else if text.is_empty() {
+            put = true;
+            "\"$PORT\"".to_owned()
+        } else if text.ends_with(['=', ':']) {
+            put = true;
+            format!("{}\"$PORT\"", quote::word(word.as_bytes()))
+        } else {
+            quote::word(word.as_bytes())
+        }
+    });
+    let mut words = words.collect::<Vec<_>>().join(" ");
+    if !put {
+        words += " \"$PORT\"";
+    }
+    if words.len() > MOST {
+        words = "... \"$PORT\"".to_owned();
+    }
+    let set: String = assignments.iter().map(|name| format!("{name}=... ")).collect();
+    let line = quote::word(format!("exec {words}").as_bytes());
+    format!("the port it is given is in $PORT, which a shell has to put in: `-- {set}sh -c {line}`")
 }
 
 /// Returns the error for a call that has no reply.
@@ -295,4 +385,48 @@ fn plain(lines: &[String]) -> Vec<String> {
         c => c.to_string(),
     };
     lines.iter().map(|line| line.chars().map(escaped).collect()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::singleton::verdict::tests::example;
+
+    #[test]
+    fn a_command_is_shown_with_the_port_where_it_is_missing() {
+        let shown = |words: &[&str]| {
+            let words: Vec<OsString> = words.iter().map(OsString::from).collect();
+            hint_of_port(&words, &[]).split_once("`-- ").unwrap().1.trim_end_matches('`').to_owned()
+        };
+        for (words, expected) in [
+            (&["python3", "-m", "http.server"][..], r#"sh -c 'exec python3 -m http.server "$PORT"'"#),
+            (&["a", "--at=", "--x"], r#"sh -c 'exec a --at="$PORT" --x'"#),
+            (&["a", "0.0.0.0:"], r#"sh -c 'exec a 0.0.0.0:"$PORT"'"#),
+            (&["a", "", "b c"], r#"sh -c 'exec a "$PORT" '\''b c'\'''"#),
+            (&["a", r#"{"p":$PORT}"#], r#"sh -c 'exec a "{\"p\":$PORT}"'"#),
+            (&["a", "h:${PORT}"], r#"sh -c 'exec a "h:${PORT}"'"#),
+            (&["a", &"x".repeat(300)], r#"sh -c 'exec ... "$PORT"'"#),
+        ] {
+            assert_eq!(shown(words), expected);
+        }
+        let set = hint_of_port(&["a".into()], &["A".to_owned(), "_B".to_owned()]);
+        assert!(set.ends_with(r#"`-- A=... _B=... sh -c 'exec a "$PORT"'`"#), "{set}");
+    }
+
+    #[test]
+    fn who_waited_in_vain_is_told_how_long_it_could_take_and_not_how_long_was_waited() {
+        let verdict = Verdict {
+            why: Why::TimedOut,
+            note: String::new(),
+            hint: None,
+            listens: Vec::new(),
+            limit: Duration::from_secs(2),
+            ..example()
+        };
+        let error = failed("k", &verdict, Wish::plain(Duration::from_secs(300)));
+        assert_eq!(error.to_string(), "singleton `k` was not ready within 2 s");
+        assert_eq!(error.hints(), ["`--timeout 5m` gives it longer"]);
+        let at = |address: &str| reached_at(&address.parse().unwrap());
+        assert_eq!([at("0.0.0.0:1"), at("[::]:1"), at("[::1]:1")], ["1", "1", "[::1]:1"]);
+    }
 }

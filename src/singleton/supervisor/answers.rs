@@ -262,9 +262,14 @@ impl Supervisor {
             Ready::Port { port, .. } | Ready::Http { port, .. } => Some(*port),
             _ => None,
         });
+        let stage = self.machine.stage();
+        let left = match stage {
+            Stage::Starting | Stage::Resting => self.machine.next(&self.service.settings),
+            Stage::Ready | Stage::Stopping => None,
+        };
         Report {
             instance: self.instance,
-            stage: self.machine.stage(),
+            stage,
             fingerprint: self.service.fingerprint,
             pid: self.running.as_ref().filter(|running| !running.ended).map_or(0, |running| running.pid),
             supervisor: process::id(),
@@ -272,7 +277,7 @@ impl Supervisor {
             ready: self.ready,
             unused: self.machine.unused(now),
             address: self.address.clone().or(named).or(found).or_else(of_readiness),
-            port: self.port.or(ready_port),
+            port: self.waiting.port().or(self.port).or(ready_port),
             values: self.waiting.values.clone(),
             status: self.status.clone(),
             assignments: self.service.assignments.clone(),
@@ -285,6 +290,8 @@ impl Supervisor {
             idle: self.service.settings.idle,
             ttl: self.service.settings.ttl,
             readiness: Service::readiness_digest(&self.service.readiness, self.service.port),
+            awaited: if stage == Stage::Starting { self.waiting.sentence() } else { String::new() },
+            left: left.map(|until| until.saturating_sub(now)),
         }
     }
 }

@@ -45,7 +45,7 @@ use crate::sys::watch::Changes;
 use calls::{Calls, Heard};
 use clients::{ClientId, Clients, Role};
 use running::Running;
-use waiting::Waiting;
+use waiting::{Missing, Waiting};
 
 /// How many of the last lines of a log are told to whoever waited in vain.
 pub(super) const TAIL: usize = 20;
@@ -94,6 +94,7 @@ pub(super) fn supervise(
         release_failed: None,
         errno: None,
         note: String::new(),
+        missing: Missing::default(),
         open_files,
         full: false,
         failed: None,
@@ -143,6 +144,8 @@ struct Supervisor {
     release_failed: Option<String>,
     errno: Option<i32>,
     note: String,
+    /// Why it was not ready in time: looked at before it is asked to end, after which it listens nowhere.
+    missing: Missing,
     /// How many descriptors its process may have.
     open_files: OpenFiles,
     /// Whether there are no descriptors left for those who connect.
@@ -460,6 +463,9 @@ impl Supervisor {
                 });
             }
             Effect::Terminate => {
+                if self.machine.why() == Why::TimedOut && self.missing.note.is_empty() {
+                    self.missing = self.waiting.missing();
+                }
                 self.waiting.give_up();
                 self.terminate();
                 self.tell_stopping();
@@ -534,17 +540,17 @@ impl Supervisor {
     }
 
     fn verdict(&self) -> Verdict {
-        let note = match self.machine.why() {
-            Why::TimedOut if self.note.is_empty() => self.waiting.missing(),
-            _ => self.note.clone(),
-        };
+        let note = if self.note.is_empty() { &self.missing.note } else { &self.note };
         Verdict {
             instance: self.instance,
             why: self.machine.why(),
             ended: self.machine.ended(),
             was_ready: self.machine.was_ready(),
             errno: self.errno,
-            note,
+            note: note.clone(),
+            hint: self.missing.hint.clone(),
+            listens: self.missing.listens.clone(),
+            limit: self.machine.limit(),
             tail: log::tail(self.slot.directory(), TAIL),
             started: self.started,
             finished: self.clock.now(),
@@ -582,6 +588,7 @@ impl Supervisor {
         self.failed = None;
         self.status.clear();
         self.note.clear();
+        self.missing = Missing::default();
         self.log.rotate_for_new_instance();
         self.port = match self.service.port {
             None => None,

@@ -4,6 +4,7 @@
 //! that does not answer holds the supervisor up.
 
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::singleton::probe::{self, Probed};
@@ -32,6 +33,17 @@ pub(super) struct Waiting {
     pub(super) address: Option<String>,
     /// What the log said that was looked for.
     pub(super) values: Vec<(String, String)>,
+}
+
+/// Why something is not ready.
+#[derive(Debug, Default)]
+pub(super) struct Missing {
+    /// In a sentence.
+    pub(super) note: String,
+    /// What may help, if that is known.
+    pub(super) hint: Option<String>,
+    /// Where it listens instead.
+    pub(super) listens: Vec<SocketAddr>,
 }
 
 impl Waiting {
@@ -164,14 +176,35 @@ impl Waiting {
         }
     }
 
-    /// Says what it still waits for, and what may help.
-    pub(super) fn missing(&self) -> String {
-        let asked = self.asked().map(|position| &self.left[position]);
-        let said = if asked.is_some() { self.said } else { Probed::Nothing };
-        let Some(ready) = asked.or(self.left.first()) else { return String::new() };
-        match said.hint() {
-            Some(hint) => format!("{}; {hint}", said.sentence(ready)),
-            None => said.sentence(ready),
+    /// Says why it is not ready, after it was waited for in vain.
+    pub(super) fn missing(&self) -> Missing {
+        let Some((ready, said)) = self.awaited() else { return Missing::default() };
+        let mut note = said.sentence(ready);
+        let listens =
+            if said == Probed::Nothing { probe::elsewhere(ready, process::id()) } else { Vec::new() };
+        if !listens.is_empty() {
+            let shown: Vec<String> = listens.iter().map(|address| format!("`{address}`")).collect();
+            note = format!("{note}; it listens at {} instead", shown.join(", "));
+        }
+        Missing { note, hint: said.hint(ready), listens }
+    }
+
+    /// Says what it waits for next; empty where that is only time.
+    pub(super) fn sentence(&self) -> String {
+        self.awaited().map(|(ready, said)| said.sentence(ready)).unwrap_or_default()
+    }
+
+    /// Returns the port that the log has named.
+    pub(super) fn port(&self) -> Option<u16> {
+        let (_, port) = self.values.iter().find(|(name, _)| name == "port")?;
+        port.parse().ok().filter(|port| *port > 0)
+    }
+
+    /// Returns what it waits for next, and what was found there last.
+    fn awaited(&self) -> Option<(&Ready, Probed)> {
+        match self.asked() {
+            Some(position) => Some((&self.left[position], self.said)),
+            None => self.left.first().map(|ready| (ready, Probed::Nothing)),
         }
     }
 }
