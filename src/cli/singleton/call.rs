@@ -53,7 +53,7 @@ pub(super) fn call(args: &CallArgs, around: &Surroundings) -> Result<u8, Error> 
         let (mut connection, name) = (asked.got.connection, asked.name);
         let deadline = limit.map(|limit| Instant::now() + limit);
         let say = || {
-            ui.done(
+            ui.note(
                 format_args!(
                     "singleton `{name}` has not replied for {}; waiting until it does",
                     crate::config::duration::Shown(SAID)
