@@ -109,7 +109,7 @@ impl Lock {
 pub struct Record {
     /// Which instance.
     pub instance: InstanceId,
-    /// Its supervisor.
+    /// Its supervisor; when that was killed, its guardian, which ends what is left.
     pub supervisor: Holder,
     /// Its process; 0 before there is one.
     pub pid: i32,

@@ -111,6 +111,100 @@ memo:   hint: `memo singleton id NAME` prints one
         );
     }
 
+    /// Returns one whose supervisor was killed, and what is left of it, which ends when it is killed and not before.
+    fn lost(singletons: &Singletons) -> [Process; 2] {
+        let left = "orphan \"ignoring TERM setsid , touch left , pause\"";
+        singletons.ok(&format!(
+            "memo singleton k --grace 1h --ready-file left -- puppet ignoring TERM serve k , {left}"
+        ));
+        let (guardian, supervisor) = (singletons.guardian("k"), singletons.supervisor("k"));
+        let service = singletons.service("k");
+        let left =
+            singletons.all_called("puppet").into_iter().find(|puppet| puppet.pid != service.pid).unwrap();
+        supervisor.kill(Signal::KILL);
+        supervisor.gone();
+        [guardian, left]
+    }
+
+    #[test]
+    fn one_without_a_supervisor_is_not_said_to_be_ended_when_it_is_not() {
+        let singletons = Singletons::new();
+        let [guardian, left] = lost(&singletons);
+        assert_data_eq!(
+            singletons.steps(&["MEMO_FAULT=stop.longest=0 memo singleton stop k"]),
+            str![[r#"
+$ MEMO_FAULT=stop.longest=0 memo singleton stop k
+memo: error: singleton `k` was told to end and has not
+memo:   hint: `--grace 0s` does not wait until it ends by itself
+[exit 125]
+
+"#]]
+        );
+        assert!(!left.has_ended() && !guardian.has_ended());
+    }
+
+    #[test]
+    fn one_without_a_supervisor_has_no_longer_than_it_is_given() {
+        let singletons = Singletons::new();
+        let [guardian, left] = lost(&singletons);
+        singletons.line("stop k --grace 0s");
+        assert!(left.has_ended());
+        guardian.gone();
+        singletons.is_free("k");
+        assert_eq!(ended(&singletons, "k"), "supervisor-lost");
+    }
+
+    #[test]
+    fn of_all_one_that_cannot_be_ended_is_no_hindrance_to_the_others() {
+        let singletons = Singletons::new();
+        for name in ["a", "b", "k", "z"] {
+            singletons.line(&format!("{name} -- puppet serve {name}"));
+        }
+        let (holder, mut gate) = held(&singletons, "gate");
+        let silent = singletons.supervisor("b");
+        silent.kill(Signal::STOP);
+        let session = singletons.steps(&["memo singleton stop --all --busy fail"]);
+        silent.kill(Signal::CONT);
+        let session = session.replace(&silent.pid.to_string(), "PID");
+        assert_data_eq!(
+            session,
+            str![[r#"
+$ memo singleton stop --all --busy fail
+memo: error: singleton `b`: its supervisor (process PID) did not answer within 5 s
+memo:   hint: if it was stopped, `kill -CONT PID` lets it go on
+memo: error: singleton `k` was not ended: it is in use by 1
+memo:   hint: `--busy wait` waits until it is not, `--busy kill` does not
+[exit 124]
+
+"#]]
+        );
+        // It hears of that after all.
+        silent.gone();
+        assert_eq!(singletons.puppets(), 2);
+        gate.open();
+        assert_eq!(holder.end().status, 0);
+    }
+
+    #[test]
+    fn all_are_ended_at_one_time() {
+        let singletons = Singletons::new();
+        let mut gate = Gate::new(&singletons, "gate");
+        for name in ["a", "b"] {
+            let acts = format!(
+                "serve {name} , block TERM , touch up{name} , await , append asked x , waitfifo gate"
+            );
+            singletons.line(&format!("{name} --grace 1h --ready-file up{name} -- puppet {acts} , exit 0"));
+        }
+        let stop = Caller::start(&mut singletons.memo("stop --all"));
+        // Neither has ended when both are asked to.
+        until("both are asked", || {
+            fs::read_to_string(singletons.path("asked")).is_ok_and(|asked| asked.lines().count() == 2)
+        });
+        gate.open();
+        assert_eq!(stop.end().status, 0);
+        singletons.none_left();
+    }
+
     #[test]
     fn a_late_one_does_not_hit_the_next_instance() {
         let singletons = Singletons::new();
