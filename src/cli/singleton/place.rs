@@ -7,7 +7,7 @@ use crate::cli::surroundings::Surroundings;
 use crate::config::Config;
 use crate::error::{Error, Kind};
 use crate::singleton::scope::Scope;
-use crate::singleton::slot::{Called, Slot, refuse_name, shown_name};
+use crate::singleton::slot::{Called, Slot, is_no_slot, refuse_name, shown_name};
 use crate::store::location;
 use crate::sys::file::{is_served, is_writable};
 use crate::sys::process;
@@ -122,9 +122,10 @@ pub(super) fn slots(root: &Path, scope: Option<&Scope>) -> Vec<(Scope, Slot)> {
     found
 }
 
-fn directories(place: &Path) -> Vec<PathBuf> {
+/// Returns the directories in one, but for those of slots that are being removed.
+pub(super) fn directories(place: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(place).into_iter().flatten().flatten();
-    entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
+    entries.map(|entry| entry.path()).filter(|path| path.is_dir() && !is_no_slot(path)).collect()
 }
 
 /// Returns how a slot is called by people.
