@@ -292,7 +292,7 @@ complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_sub
 complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from logs" -l no-exe -d 'Not its program, nor the interpreter of that'
 complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from logs" -l global -d 'The name is good wherever you are, and not in this project alone'
 complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from logs" -s f -l follow -d 'Go on, with what it writes from now on, until it ends'
-complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from logs" -l previous -d 'What the instance before has written'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from logs" -l previous -d 'What the instance before has written, the last 8 MiB of it'
 complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from logs" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from wait" -s i -l input -d 'This file, glob or directory, by content' -r -F
 complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from wait" -s e -l env -d 'This environment variable' -r -f

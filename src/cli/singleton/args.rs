@@ -475,7 +475,7 @@ pub struct LogsArgs {
     #[arg(short = 'n', long, value_name = "N")]
     pub lines: Option<usize>,
 
-    /// What the instance before has written
+    /// What the instance before has written, the last 8 MiB of it
     #[arg(long, conflicts_with = "follow")]
     pub previous: bool,
 }
