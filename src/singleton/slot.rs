@@ -22,7 +22,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -184,6 +184,17 @@ impl Slot {
     /// [`Trouble`] when the system will not, or when somebody else could change what is in it.
     pub fn make(&self, scope: &Scope, user: u32) -> Result<(), Trouble> {
         again_while_absent(|| self.make_once(scope, user))
+    }
+
+    /// Makes the directory that outlives instances, if somebody has removed it.
+    ///
+    /// # Errors
+    /// Those of mkdir(2).
+    pub fn make_state(&self) -> io::Result<()> {
+        match std::fs::DirBuilder::new().mode(0o700).create(self.state()) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+            _ => Ok(()),
+        }
     }
 
     fn make_once(&self, scope: &Scope, user: u32) -> Result<(), Trouble> {

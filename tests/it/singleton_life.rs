@@ -863,6 +863,103 @@ memo: error: singleton `nobody` is not running
     }
 }
 
+mod restart_by_hand {
+    use super::*;
+
+    #[test]
+    fn one_that_is_held_is_left_or_waited_for_or_not() {
+        let singletons = Singletons::new();
+        let first = singletons.id(&format!("k -- {SERVE}"));
+        let (holder, mut gate) = held(&singletons, "gate1");
+        assert_data_eq!(
+            singletons.steps(&["memo singleton restart k --busy fail"]),
+            str![[r#"
+$ memo singleton restart k --busy fail
+memo: error: singleton `k` was not restarted: it is in use by 1 (`--busy fail`)
+memo:   hint: `--busy wait` waits until it is not, `--busy kill` does not
+[exit 75]
+
+"#]]
+        );
+        let process = singletons.service("k");
+        // Whoever gives up waiting leaves it to others.
+        let gives_up = Caller::start(&mut singletons.memo("restart k"));
+        until("it is promised to go", || singletons.ran("k --timeout 100ms").code == 124);
+        gives_up.kill(Signal::KILL);
+        gives_up.end();
+        until("it is not", || singletons.ran("k --timeout 100ms").code == 0);
+        assert_eq!(singletons.line("id k"), first);
+
+        let waits = Caller::start(&mut singletons.memo("restart k -q"));
+        until("it is promised to go", || singletons.ran("k --timeout 100ms").code == 124);
+        assert!(!process.has_ended());
+        gate.open();
+        let ended = waits.end();
+        assert_eq!((holder.end().status, ended.status, ended.stderr.as_str()), (0, 0, ""));
+        process.gone();
+        let second = String::from_utf8(ended.stdout).unwrap().trim_end().to_owned();
+        assert_eq!(singletons.line("id k"), second);
+        assert_ne!(first, second);
+
+        let (holder, mut gate) = held(&singletons, "gate2");
+        assert_ne!(singletons.line("restart k --busy kill"), second);
+        gate.open();
+        assert_eq!(holder.end().status, 0);
+        singletons.never_twice();
+    }
+
+    #[test]
+    fn one_that_waits_in_vain_says_for_whom() {
+        let singletons = Singletons::new();
+        singletons.line(&format!("k -- {SERVE}"));
+        let (_holder, _gate) = held(&singletons, "gate");
+        assert_data_eq!(
+            singletons.steps(&["memo singleton restart k --timeout 10ms"]),
+            str![[r#"
+$ memo singleton restart k --timeout 10ms
+memo: singleton `k` is in use by 1; waiting until it is not
+memo: error: singleton `k` was not restarted: it was in use by 1 for all of 10 ms
+memo:   hint: `--timeout` waits longer, `--busy kill` does not wait
+[exit 124]
+
+"#]]
+        );
+    }
+
+    #[test]
+    fn one_that_cannot_be_started_again_is_not_ended() {
+        let singletons = Singletons::new();
+        singletons.ok("mkdir -p sub/.git; cp $(command -v puppet) own");
+        singletons.ok("cd sub && memo singleton k --global -- puppet serve k");
+        singletons.ok("memo singleton p -- ./own serve p");
+        singletons.ok("rm -r sub own");
+        let session = singletons.steps(&["memo singleton restart k --global", "memo singleton restart p"]);
+        assert_data_eq!(
+            session,
+            str![[r#"
+$ memo singleton restart k --global
+memo: error: singleton `k` was not restarted: its directory `$T/work/sub` is not there
+[exit 125]
+$ memo singleton restart p
+memo: error: singleton `p` was not restarted: its program `$T/work/own` is not there
+[exit 125]
+
+"#]]
+        );
+        assert_eq!(singletons.starts().len(), 2);
+        assert_eq!(singletons.puppets(), 1);
+    }
+
+    #[test]
+    fn its_directory_is_made_again() {
+        let singletons = Singletons::new();
+        let state = singletons.line(&format!("k --print state -- {SERVE}"));
+        fs::remove_dir(&state).unwrap();
+        singletons.line("restart k");
+        assert!(fs::metadata(&state).unwrap().is_dir());
+    }
+}
+
 #[test]
 fn one_that_ends_at_once_again_and_again_is_not_started_but_by_force() {
     let singletons = Singletons::new();

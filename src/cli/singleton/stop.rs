@@ -5,17 +5,19 @@ use std::time::{Duration, Instant};
 use super::args::{RestartArgs, StopArgs};
 use super::asking::ANSWER;
 use super::wanted::parse_duration;
-use super::words::{Wish, lacking, late};
+use super::words::{Wish, lacking, late, tell};
 use super::{place, target};
 use crate::action::instance::InstanceId;
 use crate::cli::print;
 use crate::cli::surroundings::Surroundings;
 use crate::config::Config;
+use crate::config::duration::Shown;
 use crate::error::{Error, Kind};
-use crate::singleton::ask::Lacking;
+use crate::singleton::ask::{self, Lacking, Told};
 use crate::singleton::client::{Connection, Heard, MARGIN};
 use crate::singleton::guardian::longest_end;
 use crate::singleton::message::{Busy, Reply, Request};
+use crate::singleton::report::{Report, Stage};
 use crate::singleton::slot::Slot;
 use crate::singleton::tree;
 use crate::singleton::verdict::{Last, Why};
@@ -204,18 +206,63 @@ pub(super) fn restart(
 ) -> Result<u8, Error> {
     /// How long it may take by default: to end and to be ready.
     const TIMEOUT: Duration = Duration::from_secs(60);
+    /// After so long it is said who is waited for.
+    const SAID: Duration = Duration::from_secs(1);
+    let quiet = Ui::new(Talk::Quiet);
+    let ui = if args.quiet { &quiet } else { ui };
     let slot = target::slot(&args.target, config, around, ui)?;
     let name = place::called(&slot);
     let timeout = args.timeout.as_deref().map(|text| parse_duration("--timeout", text)).transpose();
     let timeout = timeout.map_err(|error| error.of_kind(Kind::Usage))?.unwrap_or(TIMEOUT);
-    let said = |why| lacking(&name, why, Wish::plain(timeout));
-    let connection = Connection::open(&slot).map_err(|error| said(Lacking::System(error)))?;
+    let plain = Wish::plain(timeout);
+    let connection =
+        Connection::open(&slot).map_err(|error| lacking(&name, Lacking::System(error), plain))?;
     let mut connection = connection.ok_or_else(|| target::nothing(&slot, around))?;
-    connection.until(Some(Instant::now() + timeout + MARGIN));
-    match connection.ask(&Request::Restart) {
+    let deadline = Instant::now() + timeout + MARGIN;
+    connection.until(Some(deadline));
+    let first_word = match connection.ask(&Request::Status) {
+        Heard::Reply(Reply::Status(report)) => report.words.into_iter().next().unwrap_or_default(),
+        _ => Vec::new(),
+    };
+    let first_word = String::from_utf8_lossy(&first_word);
+    let said = |why| lacking(&name, why, Wish { first_word: &first_word, ..plain });
+    connection.until(Some(deadline.min(Instant::now() + SAID)));
+    let mut heard = connection.ask(&Request::Restart(args.busy.map_or(Busy::Wait, Busy::from)));
+    if matches!(heard, Heard::Late) {
+        if let Some((leases, calls)) = users(&slot) {
+            tell(ui, &name, Told::InUse { leases, calls }, &Vec::new);
+        }
+        connection.until(Some(deadline));
+        heard = connection.hear();
+    }
+    let not =
+        |kind, why: String| Error::new(kind, format_args!("singleton `{name}` was not restarted: {why}"));
+    match heard {
         Heard::Reply(Reply::Ready(report)) => print::print(&(report.handle() + "\n")).map(|()| 0),
         Heard::Reply(Reply::Failed(verdict)) => Err(said(Lacking::Failed(Box::new(verdict)))),
-        Heard::Late => Err(said(Lacking::Late(slot.record().map(|record| record.supervisor.pid)))),
+        Heard::Reply(Reply::InUse { leases, calls }) => {
+            Err(not(Kind::Left, format!("it is in use by {} (`--busy fail`)", leases + calls))
+                .hint("`--busy wait` waits until it is not, `--busy kill` does not"))
+        }
+        Heard::Reply(Reply::Refused(why)) => Err(not(Kind::Failed, why)),
+        Heard::Late => Err(match users(&slot) {
+            Some((leases, calls)) => {
+                let users = leases + calls;
+                not(Kind::TimedOut, format!("it was in use by {users} for all of {}", Shown(timeout)))
+                    .hint("`--timeout` waits longer, `--busy kill` does not wait")
+            }
+            None => match ask::report(&slot, MARGIN) {
+                Ok(Some(report)) if report.stage != Stage::Ready => said(Lacking::StillGoing(report.stage)),
+                _ => said(Lacking::Late(slot.record().map(|record| record.supervisor.pid))),
+            },
+        }),
         _ => Err(target::nothing(&slot, around)),
     }
+}
+
+/// Returns how many hold an instance that is ready, and how many requests are under way, if there are any.
+fn users(slot: &Slot) -> Option<(u64, u64)> {
+    let report = ask::report(slot, MARGIN).ok().flatten()?;
+    let Report { stage, leases, calls, .. } = report;
+    (stage == Stage::Ready && leases + calls > 0).then_some((leases, calls))
 }
