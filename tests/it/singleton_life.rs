@@ -961,6 +961,89 @@ memo: error: singleton `p` was not restarted: its program `$T/work/own` is not t
 }
 
 #[test]
+fn a_name_that_is_good_elsewhere_is_pointed_out() {
+    let singletons = Singletons::new();
+    singletons.line(&format!("k --global -- {SERVE}"));
+    singletons.line("here -- puppet serve here");
+    let session = singletons.steps(&[
+        "memo singleton stop k",
+        "memo singleton stop k -q",
+        "memo singleton status k",
+        "memo singleton stop here --global",
+        "memo singleton status here --global",
+    ]);
+    assert_data_eq!(
+        session,
+        str![[r#"
+$ memo singleton stop k
+memo: warning: singleton `k` is not running
+memo:   hint: one of that name runs with `--global`
+$ memo singleton stop k -q
+$ memo singleton status k
+memo: error: singleton `k` is not running
+memo:   hint: one of that name runs with `--global`
+[exit 1]
+$ memo singleton stop here --global
+memo: warning: singleton `here` is not running
+memo:   hint: one of that name runs in this project, without `--global`
+$ memo singleton status here --global
+memo: error: singleton `here` is not running
+memo:   hint: one of that name runs in this project, without `--global`
+[exit 1]
+
+"#]]
+    );
+    assert_eq!(singletons.puppets(), 2);
+}
+
+#[test]
+fn digits_that_stand_for_none_are_none() {
+    let singletons = Singletons::new();
+    singletons.line(&format!("-- {SERVE}"));
+    let session = singletons.steps(&[
+        "memo singleton stop @",
+        "memo singleton stop @xyz",
+        "memo singleton status @xyz",
+        "memo singleton @xyz",
+        "memo singleton @",
+        "memo singleton call @xyz a",
+        "memo singleton run @xyz --exec true",
+    ]);
+    assert_data_eq!(
+        session,
+        str![[r#"
+$ memo singleton stop @
+memo: error: `@` stands for none: at least one digit follows it
+memo:   hint: `memo singleton ls` shows them
+[exit 2]
+$ memo singleton stop @xyz
+$ memo singleton status @xyz
+memo: error: there is no singleton `@xyz`
+memo:   hint: `memo singleton ls` lists them
+[exit 1]
+$ memo singleton @xyz
+memo: error: there is no singleton `@xyz`
+memo:   hint: `memo singleton ls` lists them
+[exit 125]
+$ memo singleton @
+memo: error: `@` stands for none: at least one digit follows it
+memo:   hint: `memo singleton ls` shows them
+[exit 125]
+$ memo singleton call @xyz a
+memo: error: there is no singleton `@xyz`
+memo:   hint: `memo singleton ls` lists them
+[exit 125]
+$ memo singleton run @xyz --exec true
+memo: error: there is no singleton `@xyz`
+memo:   hint: `memo singleton ls` lists them
+[exit 125]
+
+"#]]
+    );
+    assert_eq!(singletons.puppets(), 1);
+}
+
+#[test]
 fn one_that_ends_at_once_again_and_again_is_not_started_but_by_force() {
     let singletons = Singletons::new();
     let start = "k -- puppet print hello , serve k";

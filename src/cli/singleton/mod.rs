@@ -69,10 +69,11 @@ pub fn singleton(words: &[OsString], around: &Surroundings) -> Exit {
     let first = words.first().and_then(|word| word.to_str()).unwrap_or_default();
     let rest = words.get(1..).unwrap_or_default();
     let done = match first {
-        "run" => hold::hold(rest, around),
+        "run" => hold::hold(rest, around).map_err(as_asked),
         "call" => code(
             parsed::<args::CallArgs>("call", rest, Kind::Failed)
-                .and_then(|args| args.map_or(Ok(0), |args| call::call(&args, around))),
+                .and_then(|args| args.map_or(Ok(0), |args| call::call(&args, around)))
+                .map_err(as_asked),
         ),
         "status" => quiet("status", rest, around, status::status),
         "ls" => quiet("ls", rest, around, list::list),
@@ -84,7 +85,7 @@ pub fn singleton(words: &[OsString], around: &Surroundings) -> Exit {
         "why" => quiet("why", rest, around, reason::why),
         "gc" => quiet("gc", rest, around, collect::collect),
         "help" => code(help::of_singleton(rest)),
-        _ => ensure::ensure(words, around),
+        _ => ensure::ensure(words, around).map_err(as_asked),
     };
     match done {
         Ok(exit) => exit,
@@ -92,6 +93,14 @@ pub fn singleton(words: &[OsString], around: &Surroundings) -> Exit {
             Ui::new(Talk::Normal).error(&error);
             Exit::Code(error.kind().code())
         }
+    }
+}
+
+/// Returns the error of whoever asks for an instance, whose own statuses 1 and 2 could be those of a process.
+fn as_asked(error: Error) -> Error {
+    match error.kind() {
+        Kind::Nothing | Kind::Usage => error.of_kind(Kind::Failed),
+        _ => error,
     }
 }
 

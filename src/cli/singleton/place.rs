@@ -64,6 +64,10 @@ pub(super) fn scope(global: bool, around: &Surroundings) -> Result<Scope, Error>
 /// When it is no name, or stands for none or for several.
 pub(super) fn slot_of(name: &str, scope: &Scope, root: &Path) -> Result<Slot, Error> {
     if let Some(digits) = name.strip_prefix('@') {
+        if digits.is_empty() {
+            return Err(Error::new(Kind::Usage, "`@` stands for none: at least one digit follows it")
+                .hint("`memo singleton ls` shows them"));
+        }
         let mut found = slots(root, Some(scope));
         found.extend(slots(root, Some(&Scope::Global)));
         found.retain(|(_, slot)| slot.name().strip_prefix('@').is_some_and(|key| key.starts_with(digits)));

@@ -36,7 +36,12 @@ pub(super) fn stop(args: &StopArgs, config: &Config, around: &Surroundings, ui: 
         let scope = if args.everywhere { None } else { Some(place::scope(args.target.key.global, around)?) };
         place::slots(&root, scope.as_ref()).into_iter().map(|(_, slot)| slot).collect()
     } else {
-        vec![target::slot(&args.target, config, around, ui)?]
+        match target::slot(&args.target, config, around, ui) {
+            Ok(slot) => vec![slot],
+            // None that could be ended.
+            Err(error) if error.kind() == Kind::Nothing => return Ok(0),
+            Err(error) => return Err(error),
+        }
     };
     let grace = args.grace.as_deref().map(|text| parse_duration("--grace", text)).transpose();
     let grace = grace.map_err(|error| error.of_kind(Kind::Usage))?;
@@ -46,7 +51,11 @@ pub(super) fn stop(args: &StopArgs, config: &Config, around: &Surroundings, ui: 
     for (slot, stopped) in slots.iter().zip(all_at_once(&slots, &wish)) {
         let name = place::called(slot);
         match stopped {
-            Ok(Stopped::Nothing) => {}
+            Ok(Stopped::Nothing) => {
+                if let Some(hint) = target::elsewhere(slot, around).filter(|_| !args.all) {
+                    ui.warning(format_args!("singleton `{name}` is not running"), Some(hint));
+                }
+            }
             Ok(Stopped::Ended(release_failed)) => {
                 if let Some(why) = release_failed {
                     ui.warning(format_args!("the release of singleton `{name}` failed: {why}"), None);
