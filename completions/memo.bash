@@ -1140,7 +1140,7 @@ _memo() {
             return 0
             ;;
         memo__subcmd__singleton__subcmd__restart)
-            opts="-i -e -k -h --input --env --key --key-cmd --dep-singleton --no-cwd --no-exe --global --timeout --help"
+            opts="-i -e -k -q -h --input --env --key --key-cmd --dep-singleton --no-cwd --no-exe --global --timeout --busy --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1201,6 +1201,10 @@ _memo() {
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o nospace
                     fi
+                    return 0
+                    ;;
+                --busy)
+                    COMPREPLY=($(compgen -W "wait fail kill" -- "${cur}"))
                     return 0
                     ;;
                 *)

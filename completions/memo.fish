@@ -284,9 +284,13 @@ complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_sub
 complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from restart" -l key-cmd -d 'What this shell command prints; it runs whenever somebody asks' -r -f
 complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from restart" -l dep-singleton -d 'Which process this other singleton is' -r -f
 complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from restart" -l timeout -d 'How long it may take until it is ready (60s)' -r -f
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from restart" -l busy -d 'While others use it: wait, fail, kill (wait)' -r -f -a "wait\t'Until nobody does'
+fail\t'Exit 75'
+kill\t'End it all the same'"
 complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from restart" -l no-cwd -d 'Not the directory it is asked for from'
 complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from restart" -l no-exe -d 'Not its program, nor the interpreter of that'
 complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from restart" -l global -d 'The name is good wherever you are, and not in this project alone'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from restart" -s q -l quiet -d 'Say nothing but errors'
 complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from restart" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from logs" -s i -l input -d 'This file, glob or directory, by content' -r -F
 complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from logs" -s e -l env -d 'This environment variable' -r -f
@@ -298,7 +302,7 @@ complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_sub
 complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from logs" -l no-exe -d 'Not its program, nor the interpreter of that'
 complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from logs" -l global -d 'The name is good wherever you are, and not in this project alone'
 complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from logs" -s f -l follow -d 'Go on, with what it writes from now on, until it ends'
-complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from logs" -l previous -d 'What the instance before has written'
+complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from logs" -l previous -d 'What the instance before has written, the last 8 MiB of it'
 complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from logs" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from wait" -s i -l input -d 'This file, glob or directory, by content' -r -F
 complete -c memo -n "__fish_memo_using_subcommand singleton; and __fish_seen_subcommand_from wait" -s e -l env -d 'This environment variable' -r -f

@@ -7,24 +7,32 @@
 //! ends everything. When both are killed at one time, the next start looks for what they left.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::{Duration, Instant};
 
 use super::release;
 use super::service::Service;
-use super::slot::Slot;
+use super::slot::{Record, Slot};
 use super::start;
 pub use super::start::SUPERVISE;
 use super::supervisor;
 use super::tree;
 use super::verdict::{Last, Verdict, Why};
 use crate::config::Clock;
+use crate::fault;
+use crate::store::holder::Holder;
 use crate::sys::poll::{self, Watch};
 use crate::sys::process::{self, Ended};
 use crate::sys::signal::{self, Signals};
 use crate::sys::startup::Inherited;
 use crate::sys::{descriptor, end, memory};
+
+/// Returns how long an instance that was told to end may take besides the grace: killing, `--on-release`, and a process
+/// that waits for a disk.
+pub fn longest_end() -> Duration {
+    fault::limit("stop.longest", Duration::from_secs(120))
+}
 
 /// Becomes a guardian, of a supervisor that keeps what descriptor `start::SERVICE` says. Returns the exit code.
 pub fn guard(clock: &Clock) -> u8 {
@@ -59,14 +67,14 @@ fn begin(clock: &Clock) -> std::io::Result<()> {
     };
     // Whoever connects is to hear from the supervisor, or that it has gone.
     drop((listener, first));
-    keep(&service, supervisor, clock)?;
+    keep(&service, supervisor, &lock, clock)?;
     // The kernel frees the lock when there is next to nothing left of this process either: whoever waited for it looks
     // in vain for anything of the instance.
     end::at_once(0)
 }
 
 /// Waits for the end of the supervisor, and cleans up behind it.
-fn keep(service: &Service, supervisor: i32, clock: &Clock) -> std::io::Result<()> {
+fn keep(service: &Service, supervisor: i32, lock: &File, clock: &Clock) -> std::io::Result<()> {
     let asked = [signal::TERM, signal::INT, signal::HUP, signal::QUIT];
     let signals = Signals::hold(&[&asked[..], &[signal::CHLD]].concat(), &Inherited::get())?;
     let mut ended = None;
@@ -87,15 +95,28 @@ fn keep(service: &Service, supervisor: i32, clock: &Clock) -> std::io::Result<()
     }
     let slot = Slot::at(service.slot.clone());
     let lost = ended != Some(Ended::Exit(0));
-    clean(service.settings.grace, &signals);
+    if lost {
+        // It is only in vain that somebody in a hurry looks for it there.
+        let _ = take_over(&slot, lock);
+    }
+    clean(service.settings.grace, &asked, &signals);
     if lost {
         after_loss(service, &slot, clock);
     }
     Ok(())
 }
 
-/// Ends every process below this one: asks them, and after the grace kills them.
-fn clean(grace: Duration, signals: &Signals) {
+/// Says in the lock's file that this process ends the instance: who is in a hurry sends it a signal.
+fn take_over(slot: &Slot, mut lock: &File) -> std::io::Result<()> {
+    let Some(record) = slot.record() else { return Ok(()) };
+    let bytes = Record { supervisor: Holder::me(), ..record }.encode();
+    lock.seek(SeekFrom::Start(0))?;
+    lock.write_all(&bytes)
+}
+
+/// Ends every process below this one: asks them, and after the grace, or when one of the signals `hurry` comes, kills
+/// them.
+fn clean(mut grace: Duration, hurry: &[i32], signals: &Signals) {
     let mut asked = Vec::new();
     let begun = Instant::now();
     loop {
@@ -128,7 +149,11 @@ fn clean(grace: Duration, signals: &Signals) {
             &mut [Watch::new(signals.raw(), poll::READ)],
             Some(wait.max(Duration::from_millis(1))),
         );
-        while signals.next().is_some() {}
+        while let Some(arrived) = signals.next() {
+            if hurry.contains(&arrived.signal) {
+                grace = grace.min(begun.elapsed());
+            }
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a service writes to stdout and stderr, kept up to a size.
 //!
 //! `log` grows to its limit, then becomes `log.1` in the place of the one before: there is always between one and
-//! two limits of it. `prev.log` is what the instance before this one wrote last.
+//! two limits of it. `prev.log` is what the instance before this one wrote last, up to one limit.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -34,9 +34,45 @@ impl Log {
 
     /// Puts aside what the instance before wrote, and begins anew.
     pub fn rotate_for_new_instance(&mut self) {
-        let moved = self.move_to(PREVIOUS);
+        // What cannot be copied is lost; the rest is not.
+        let moved = match self.join_previous() {
+            Ok(true) => self.reopen(),
+            _ => self.move_to(PREVIOUS),
+        };
         let _ = fs::remove_file(self.directory.join(OLDER));
         self.note(moved);
+    }
+
+    /// Puts the end of the older file before the newer one, where both have room, and that aside; returns whether there
+    /// was an older one.
+    fn join_previous(&self) -> io::Result<bool> {
+        let (name, older) = (self.directory.join(NAME), self.directory.join(OLDER));
+        if !older.exists() {
+            return Ok(false);
+        }
+        let length = name.metadata().map_or(0, |log| log.len());
+        let mut text = end(&older, self.most.saturating_sub(length));
+        // A line whose beginning is lost is left out, where there is another.
+        let is_cut = older.metadata()?.len() > text.len() as u64;
+        if is_cut && let Some(first) = text.iter().position(|byte| *byte == b'\n') {
+            text.drain(..=first);
+        }
+        let mut joined = File::options()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(self.directory.join(PREVIOUS))?;
+        joined.write_all(&text)?;
+        match File::open(&name) {
+            Ok(mut log) => io::copy(&mut log, &mut joined)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
+            Err(error) => return Err(error),
+        };
+        match fs::remove_file(&name) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(true),
+        }
     }
 
     /// Writes at the end. It never fails: the service must go on when the disk is full.
@@ -199,7 +235,32 @@ mod tests {
         log.rotate_for_new_instance();
         log.write(b"new");
         assert_eq!(place.text(OLDER), None);
-        assert_eq!((place.text(PREVIOUS).as_deref(), place.text(NAME).as_deref()), (Some("ab"), Some("new")));
+        // Of what was written before that, as much as there is room for.
+        let previous = place.text(PREVIOUS);
+        assert_eq!((previous.as_deref(), place.text(NAME).as_deref()), (Some("23456789ab"), Some("new")));
+    }
+
+    #[test]
+    fn what_the_instance_before_wrote_last_is_never_next_to_nothing() {
+        let place = Place::new("previous");
+        for (older, newer, previous) in [
+            ("1234\n5678\n", "ab\n", "5678\nab\n"),
+            ("1\n2\n", "ab\n", "1\n2\nab\n"),
+            ("1\n2\n", "0123456789", "0123456789"),
+            ("1\n2\n", "", "1\n2\n"),
+        ] {
+            place.put(OLDER, older);
+            place.put(NAME, newer);
+            Log::new(&place.0, 10).rotate_for_new_instance();
+            assert_eq!(place.text(PREVIOUS).as_deref(), Some(previous), "{older:?} {newer:?}");
+            assert_eq!((place.text(OLDER), place.text(NAME).as_deref()), (None, Some("")));
+        }
+        // Where nothing can be written but by a rename the newer one is kept.
+        fs::remove_file(place.0.join(PREVIOUS)).unwrap();
+        fs::create_dir(place.0.join(PREVIOUS)).unwrap();
+        place.put(OLDER, "1\n");
+        Log::new(&place.0, 10).rotate_for_new_instance();
+        assert_eq!(place.text(OLDER), None);
     }
 
     #[test]

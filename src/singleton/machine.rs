@@ -78,6 +78,10 @@ pub enum Event {
     Withdrawn,
     /// It is to be stopped and started again.
     Restart,
+    /// That is to be as soon as nobody uses it.
+    RestartWhenUnused,
+    /// Whoever asked for that has gone.
+    RestartWithdrawn,
     /// Somebody was given it.
     Used,
     /// So many hold it, or wait for its reply.
@@ -128,6 +132,8 @@ pub struct Machine {
     users: usize,
     /// Why it is to go when nobody uses it.
     pending: Option<Why>,
+    /// Whether it is to be started again when nobody uses it.
+    restart_pending: bool,
     /// Whether it is started again, and after which pause.
     again: Option<Duration>,
     /// The pause before the next start after a failure.
@@ -149,6 +155,7 @@ impl Machine {
             used: now,
             users: 0,
             pending: None,
+            restart_pending: false,
             again: None,
             pause: FIRST_PAUSE,
             restarts: 0,
@@ -180,7 +187,7 @@ impl Machine {
 
     /// Returns whether it is ready but will go as soon as nobody uses it.
     pub fn is_promised_away(&self) -> bool {
-        self.phase == Phase::Ready && self.pending.is_some()
+        self.phase == Phase::Ready && (self.pending.is_some() || self.restart_pending)
     }
 
     /// Returns why it goes or has gone.
@@ -256,8 +263,11 @@ impl Machine {
             Event::Users(users) => self.users_are(users, now, settings),
             Event::Withdrawn => {
                 self.pending = None;
-                // Those who were kept waiting for it to go can have it after all.
-                if self.phase == Phase::Ready { vec![Effect::TellReady] } else { Vec::new() }
+                self.stays()
+            }
+            Event::RestartWithdrawn => {
+                self.restart_pending = false;
+                self.stays()
             }
             Event::Longer(time) => {
                 if let Phase::Starting { deadline } = &mut self.phase {
@@ -290,6 +300,13 @@ impl Machine {
                 _ => self.stop(why, now, settings),
             },
             Event::Restart => self.restart(now, settings),
+            Event::RestartWhenUnused => match self.phase {
+                Phase::Ready if self.users > 0 => {
+                    self.restart_pending = true;
+                    Vec::new()
+                }
+                _ => self.restart(now, settings),
+            },
             Event::Ended(ended) => self.end(ended, now, settings),
             Event::TreeGone => match self.phase {
                 Phase::Stopping { .. } if self.ended.is_some() => self.gone(now, settings),
@@ -310,7 +327,17 @@ impl Machine {
         self.users = users;
         match (self.phase, self.pending) {
             (Phase::Ready, Some(why)) if users == 0 => self.stop(why, now, settings),
+            (Phase::Ready, None) if users == 0 && self.restart_pending => self.restart(now, settings),
             _ => Vec::new(),
+        }
+    }
+
+    /// Returns what tells those who were kept waiting for it to go that they can have it after all.
+    fn stays(&self) -> Vec<Effect> {
+        if self.phase == Phase::Ready && !self.is_promised_away() {
+            vec![Effect::TellReady]
+        } else {
+            Vec::new()
         }
     }
 
@@ -366,7 +393,7 @@ impl Machine {
 
     /// Returns what asks its processes to end.
     fn stopping(&mut self, now: Duration, settings: &Settings) -> Effect {
-        self.pending = None;
+        (self.pending, self.restart_pending) = (None, false);
         self.phase = Phase::Stopping { kill_at: now + settings.grace, give_up: None };
         Effect::Terminate
     }

@@ -53,7 +53,7 @@ pub enum Request {
     /// Tell me when it has ended.
     AwaitEnd,
     /// End it and start it again.
-    Restart,
+    Restart(Busy),
     /// What follows on this connection is asked from inside this instance. There is no answer.
     Inside(InstanceId),
 }
@@ -193,7 +193,7 @@ impl Request {
             Self::Lease => _ = w.byte(5),
             Self::Call(body) => _ = w.byte(6).raw(body),
             Self::AwaitEnd => _ = w.byte(7),
-            Self::Restart => _ = w.byte(8),
+            Self::Restart(busy) => _ = w.byte(8).byte(*busy as u8),
             Self::Inside(instance) => _ = w.byte(9).raw(instance.as_bytes()),
         }
         framed(w)
@@ -229,7 +229,7 @@ impl Request {
             5 => Self::Lease,
             6 => Self::Call(frame[1..].to_vec()),
             7 => Self::AwaitEnd,
-            8 => Self::Restart,
+            8 => Self::Restart(Busy::from_number(r.byte()?)),
             9 => Self::Inside(read_instance(&mut r)?),
             _ => return Ok(None),
         }))
@@ -314,7 +314,8 @@ mod tests {
             Request::Call(b"body".to_vec()),
             Request::Call(Vec::new()),
             Request::AwaitEnd,
-            Request::Restart,
+            Request::Restart(Busy::Wait),
+            Request::Restart(Busy::Kill),
             Request::Inside(InstanceId::from_bytes([2; 16])),
         ]
     }

@@ -17,11 +17,12 @@
 //! The lock alone says whether there is an instance, never a process id. It is taken by whoever starts one, handed to
 //! the guardian and the supervisor, and free when both are gone. It is never unlocked by hand, for that would unlock
 //! it for every copy, and its file is removed by `gc` alone, under the lock: who gets it compares the file's inode.
+//! Before that `gc` renames the directory, to a name that begins with `.`.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -31,6 +32,7 @@ use super::verdict::read_instance;
 use crate::action::digest::Digest;
 use crate::action::instance::InstanceId;
 use crate::action::key::ActionKey;
+use crate::fault;
 use crate::store::codec::{Malformed, Reader, Writer};
 use crate::store::holder::Holder;
 use crate::store::location::{self, Trouble};
@@ -109,7 +111,7 @@ impl Lock {
 pub struct Record {
     /// Which instance.
     pub instance: InstanceId,
-    /// Its supervisor.
+    /// Its supervisor; when that was killed, its guardian, which ends what is left.
     pub supervisor: Holder,
     /// Its process; 0 before there is one.
     pub pid: i32,
@@ -181,6 +183,21 @@ impl Slot {
     /// # Errors
     /// [`Trouble`] when the system will not, or when somebody else could change what is in it.
     pub fn make(&self, scope: &Scope, user: u32) -> Result<(), Trouble> {
+        again_while_absent(|| self.make_once(scope, user))
+    }
+
+    /// Makes the directory that outlives instances, if somebody has removed it.
+    ///
+    /// # Errors
+    /// Those of mkdir(2).
+    pub fn make_state(&self) -> io::Result<()> {
+        match std::fs::DirBuilder::new().mode(0o700).create(self.state()) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    fn make_once(&self, scope: &Scope, user: u32) -> Result<(), Trouble> {
         if !self.state().is_dir() {
             location::make(&self.state())?;
             location::check(&self.directory, user)?;
@@ -219,7 +236,7 @@ impl Slot {
                 Ok(file) => file,
                 // gc removed the directory at this moment.
                 Err(error) if is_absent(&error) => {
-                    location::make(&self.state())?;
+                    again_while_absent(|| location::make(&self.state()))?;
                     continue;
                 }
                 Err(error) => return Err(trouble("open", error)),
@@ -240,6 +257,33 @@ impl Slot {
             }
         }
         Err(trouble("open", io::ErrorKind::NotFound.into()))
+    }
+
+    /// Removes all of it. At once it has another name, so that whoever gets the lock next makes another directory, of
+    /// which nothing is removed.
+    ///
+    /// # Errors
+    /// Those of rename(2), and of what removes files.
+    pub fn remove(self, lock: Lock) -> io::Result<()> {
+        let removed =
+            self.directory.with_file_name(format!(".{}.{}", self.name(), crate::sys::process::id()));
+        // One that had this process's number may have left it.
+        remove_all(&removed)?;
+        match std::fs::rename(&self.directory, &removed) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            renamed => renamed?,
+        }
+        fault::point("singleton.removing");
+        drop(lock);
+        remove_all(&removed)
+    }
+
+    /// Removes what those have left in the directory of a scope who were killed while they removed a slot.
+    pub fn remove_left(scope: &Path) {
+        let left = std::fs::read_dir(scope).into_iter().flatten().flatten();
+        for directory in left.filter(|entry| is_no_slot(&entry.path())) {
+            let _ = remove_all(&directory.path());
+        }
     }
 
     /// Returns what the lock's file says.
@@ -272,6 +316,17 @@ impl Slot {
     }
 }
 
+/// Tries again what fails because gc removed, at this moment, a directory above it.
+fn again_while_absent(mut make: impl FnMut() -> Result<(), Trouble>) -> Result<(), Trouble> {
+    for _ in 1..TRIES {
+        match make() {
+            Err(Trouble::Io { source, .. }) if is_absent(&source) => {}
+            made => return made,
+        }
+    }
+    make()
+}
+
 /// How long it may take until there is room in the queue of those who connect.
 const CONNECT: Duration = Duration::from_secs(5);
 /// How often a lock is tried again whose file was removed.
@@ -280,6 +335,19 @@ const TRIES: usize = 100;
 const LOCK: &str = "lock";
 /// The name of the socket.
 pub const SOCKET: &str = "s";
+
+/// Returns whether a directory beside those of slots is none: a slot that is being removed.
+pub fn is_no_slot(directory: &Path) -> bool {
+    directory.file_name().is_some_and(|name| name.as_bytes().starts_with(b"."))
+}
+
+/// Removes a directory with what is in it, if it is there; another may be about to do that too.
+fn remove_all(directory: &Path) -> io::Result<()> {
+    match std::fs::remove_dir_all(directory) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound || directory.exists() => Err(error),
+        _ => Ok(()),
+    }
+}
 
 fn is_at(file: &File, path: &Path) -> bool {
     let id =

@@ -72,12 +72,17 @@ pub fn descendants(all: &[Process], root: i32) -> Vec<Process> {
 ///
 /// The number is looked at again once its descriptor is open: from then on it cannot become another's.
 pub fn send(process: &Process, signal: i32) -> bool {
-    match Pidfd::open(process.pid) {
-        Ok(pidfd) => is_alive(process.pid, process.started) && pidfd.send(signal).is_ok(),
+    send_to(process.pid, process.started, signal)
+}
+
+/// Sends a signal to the process that has this number and started then, see [`send`].
+pub fn send_to(pid: i32, started: u64, signal: i32) -> bool {
+    match Pidfd::open(pid) {
+        Ok(pidfd) => is_alive(pid, started) && pidfd.send(signal).is_ok(),
         Err(error) if pidfd::is_unsupported(&error) => {
-            let alive = is_alive(process.pid, process.started);
+            let alive = is_alive(pid, started);
             if alive {
-                signal::send(process.pid, signal);
+                signal::send(pid, signal);
             }
             alive
         }

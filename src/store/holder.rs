@@ -37,6 +37,12 @@ impl Holder {
             && proc::stat(self.pid).is_some_and(|stat| stat.started == self.started && stat.is_stopped())
     }
 
+    /// Returns its number and when it started, in clock ticks since boot; `None` where its number does not mean it:
+    /// after another boot, and in another pid namespace.
+    pub fn process(&self) -> Option<(i32, u64)> {
+        (self.boot == boot() && self.namespace == namespace()).then_some((self.pid, self.started))
+    }
+
     /// Returns the bytes that are stored.
     pub fn encode(&self) -> Vec<u8> {
         let mut w = Writer::default();

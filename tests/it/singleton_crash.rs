@@ -121,9 +121,42 @@ fn killed_at_each_step() {
 
 #[test]
 fn every_fault_point_of_singletons_is_in_the_matrix() {
-    let known: BTreeSet<String> = MATRIX.iter().map(|(point, ..)| (*point).to_owned()).collect();
+    let known = MATRIX.iter().map(|(point, ..)| *point).chain([REMOVING]);
+    let known: BTreeSet<String> = known.map(str::to_owned).collect();
     let points = tidy::fault_points().into_iter().filter(|point| point.starts_with("singleton."));
     assert_eq!(points.collect::<BTreeSet<_>>(), known);
+}
+
+/// Where gc is when a slot has its name no more, and is still there.
+const REMOVING: &str = "singleton.removing";
+
+#[test]
+fn one_that_is_started_while_the_one_before_is_removed_lives() {
+    for killed in [false, true] {
+        let all = Singletons::new();
+        works(&all, "first");
+        all.line("stop db -q");
+        let fifo = all.fifo("fifo");
+        let mut gc = all.memo("gc --older-than 0");
+        gc.env("MEMO_FAULT", format!("{REMOVING}=stop:{}", fifo.display()));
+        let gc = Caller::start(&mut gc);
+        assert_eq!(fs::read_to_string(&fifo).unwrap(), REMOVING);
+        let id = works(&all, REMOVING);
+        if killed {
+            gc.kill(Signal::KILL);
+            assert_eq!(gc.end().status, 128 + 9);
+        } else {
+            fs::write(&fifo, "").unwrap();
+            assert_eq!(String::from_utf8(gc.end().stdout).unwrap(), "removed what 1 singleton left\n");
+        }
+        assert_eq!(all.line("ls --all").lines().count(), 2);
+        assert_eq!(works(&all, REMOVING), id);
+        assert_eq!(all.line("gc --older-than 0"), "removed what 0 singletons left");
+        let scope = all.slot("db").parent().unwrap().to_owned();
+        let left: BTreeSet<_> =
+            fs::read_dir(scope).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, BTreeSet::from(["db".into(), "scope".into()]));
+    }
 }
 
 /// A singleton that is hard to end: each of its processes holds its name, ignores TERM, and all but the first lead

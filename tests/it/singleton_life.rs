@@ -111,6 +111,100 @@ memo:   hint: `memo singleton id NAME` prints one
         );
     }
 
+    /// Returns one whose supervisor was killed, and what is left of it, which ends when it is killed and not before.
+    fn lost(singletons: &Singletons) -> [Process; 2] {
+        let left = "orphan \"ignoring TERM setsid , touch left , pause\"";
+        singletons.ok(&format!(
+            "memo singleton k --grace 1h --ready-file left -- puppet ignoring TERM serve k , {left}"
+        ));
+        let (guardian, supervisor) = (singletons.guardian("k"), singletons.supervisor("k"));
+        let service = singletons.service("k");
+        let left =
+            singletons.all_called("puppet").into_iter().find(|puppet| puppet.pid != service.pid).unwrap();
+        supervisor.kill(Signal::KILL);
+        supervisor.gone();
+        [guardian, left]
+    }
+
+    #[test]
+    fn one_without_a_supervisor_is_not_said_to_be_ended_when_it_is_not() {
+        let singletons = Singletons::new();
+        let [guardian, left] = lost(&singletons);
+        assert_data_eq!(
+            singletons.steps(&["MEMO_FAULT=stop.longest=0 memo singleton stop k"]),
+            str![[r#"
+$ MEMO_FAULT=stop.longest=0 memo singleton stop k
+memo: error: singleton `k` was told to end and has not
+memo:   hint: `--grace 0s` does not wait until it ends by itself
+[exit 125]
+
+"#]]
+        );
+        assert!(!left.has_ended() && !guardian.has_ended());
+    }
+
+    #[test]
+    fn one_without_a_supervisor_has_no_longer_than_it_is_given() {
+        let singletons = Singletons::new();
+        let [guardian, left] = lost(&singletons);
+        singletons.line("stop k --grace 0s");
+        assert!(left.has_ended());
+        guardian.gone();
+        singletons.is_free("k");
+        assert_eq!(ended(&singletons, "k"), "supervisor-lost");
+    }
+
+    #[test]
+    fn of_all_one_that_cannot_be_ended_is_no_hindrance_to_the_others() {
+        let singletons = Singletons::new();
+        for name in ["a", "b", "k", "z"] {
+            singletons.line(&format!("{name} -- puppet serve {name}"));
+        }
+        let (holder, mut gate) = held(&singletons, "gate");
+        let silent = singletons.supervisor("b");
+        silent.kill(Signal::STOP);
+        let session = singletons.steps(&["memo singleton stop --all --busy fail"]);
+        silent.kill(Signal::CONT);
+        let session = session.replace(&silent.pid.to_string(), "PID");
+        assert_data_eq!(
+            session,
+            str![[r#"
+$ memo singleton stop --all --busy fail
+memo: error: singleton `b`: its supervisor (process PID) did not answer within 5 s
+memo:   hint: if it was stopped, `kill -CONT PID` lets it go on
+memo: error: singleton `k` was not ended: it is in use by 1
+memo:   hint: `--busy wait` waits until it is not, `--busy kill` does not
+[exit 124]
+
+"#]]
+        );
+        // It hears of that after all.
+        silent.gone();
+        assert_eq!(singletons.puppets(), 2);
+        gate.open();
+        assert_eq!(holder.end().status, 0);
+    }
+
+    #[test]
+    fn all_are_ended_at_one_time() {
+        let singletons = Singletons::new();
+        let mut gate = Gate::new(&singletons, "gate");
+        for name in ["a", "b"] {
+            let acts = format!(
+                "serve {name} , block TERM , touch up{name} , await , append asked x , waitfifo gate"
+            );
+            singletons.line(&format!("{name} --grace 1h --ready-file up{name} -- puppet {acts} , exit 0"));
+        }
+        let stop = Caller::start(&mut singletons.memo("stop --all"));
+        // Neither has ended when both are asked to.
+        until("both are asked", || {
+            fs::read_to_string(singletons.path("asked")).is_ok_and(|asked| asked.lines().count() == 2)
+        });
+        gate.open();
+        assert_eq!(stop.end().status, 0);
+        singletons.none_left();
+    }
+
     #[test]
     fn a_late_one_does_not_hit_the_next_instance() {
         let singletons = Singletons::new();
@@ -779,6 +873,186 @@ memo: error: singleton `nobody` is not running
 "#]]
         );
     }
+}
+
+mod restart_by_hand {
+    use super::*;
+
+    #[test]
+    fn one_that_is_held_is_left_or_waited_for_or_not() {
+        let singletons = Singletons::new();
+        let first = singletons.id(&format!("k -- {SERVE}"));
+        let (holder, mut gate) = held(&singletons, "gate1");
+        assert_data_eq!(
+            singletons.steps(&["memo singleton restart k --busy fail"]),
+            str![[r#"
+$ memo singleton restart k --busy fail
+memo: error: singleton `k` was not restarted: it is in use by 1 (`--busy fail`)
+memo:   hint: `--busy wait` waits until it is not, `--busy kill` does not
+[exit 75]
+
+"#]]
+        );
+        let process = singletons.service("k");
+        // Whoever gives up waiting leaves it to others.
+        let gives_up = Caller::start(&mut singletons.memo("restart k"));
+        until("it is promised to go", || singletons.ran("k --timeout 100ms").code == 124);
+        gives_up.kill(Signal::KILL);
+        gives_up.end();
+        until("it is not", || singletons.ran("k --timeout 100ms").code == 0);
+        assert_eq!(singletons.line("id k"), first);
+
+        let waits = Caller::start(&mut singletons.memo("restart k -q"));
+        until("it is promised to go", || singletons.ran("k --timeout 100ms").code == 124);
+        assert!(!process.has_ended());
+        gate.open();
+        let ended = waits.end();
+        assert_eq!((holder.end().status, ended.status, ended.stderr.as_str()), (0, 0, ""));
+        process.gone();
+        let second = String::from_utf8(ended.stdout).unwrap().trim_end().to_owned();
+        assert_eq!(singletons.line("id k"), second);
+        assert_ne!(first, second);
+
+        let (holder, mut gate) = held(&singletons, "gate2");
+        assert_ne!(singletons.line("restart k --busy kill"), second);
+        gate.open();
+        assert_eq!(holder.end().status, 0);
+        singletons.never_twice();
+    }
+
+    #[test]
+    fn one_that_waits_in_vain_says_for_whom() {
+        let singletons = Singletons::new();
+        singletons.line(&format!("k -- {SERVE}"));
+        let (_holder, _gate) = held(&singletons, "gate");
+        assert_data_eq!(
+            singletons.steps(&["memo singleton restart k --timeout 10ms"]),
+            str![[r#"
+$ memo singleton restart k --timeout 10ms
+memo: singleton `k` is in use by 1; waiting until it is not
+memo: error: singleton `k` was not restarted: it was in use by 1 for all of 10 ms
+memo:   hint: `--timeout` waits longer, `--busy kill` does not wait
+[exit 124]
+
+"#]]
+        );
+    }
+
+    #[test]
+    fn one_that_cannot_be_started_again_is_not_ended() {
+        let singletons = Singletons::new();
+        singletons.ok("mkdir -p sub/.git; cp $(command -v puppet) own");
+        singletons.ok("cd sub && memo singleton k --global -- puppet serve k");
+        singletons.ok("memo singleton p -- ./own serve p");
+        singletons.ok("rm -r sub own");
+        let session = singletons.steps(&["memo singleton restart k --global", "memo singleton restart p"]);
+        assert_data_eq!(
+            session,
+            str![[r#"
+$ memo singleton restart k --global
+memo: error: singleton `k` was not restarted: its directory `$T/work/sub` is not there
+[exit 125]
+$ memo singleton restart p
+memo: error: singleton `p` was not restarted: its program `$T/work/own` is not there
+[exit 125]
+
+"#]]
+        );
+        assert_eq!(singletons.starts().len(), 2);
+        assert_eq!(singletons.puppets(), 1);
+    }
+
+    #[test]
+    fn its_directory_is_made_again() {
+        let singletons = Singletons::new();
+        let state = singletons.line(&format!("k --print state -- {SERVE}"));
+        fs::remove_dir(&state).unwrap();
+        singletons.line("restart k");
+        assert!(fs::metadata(&state).unwrap().is_dir());
+    }
+}
+
+#[test]
+fn a_name_that_is_good_elsewhere_is_pointed_out() {
+    let singletons = Singletons::new();
+    singletons.line(&format!("k --global -- {SERVE}"));
+    singletons.line("here -- puppet serve here");
+    let session = singletons.steps(&[
+        "memo singleton stop k",
+        "memo singleton stop k -q",
+        "memo singleton status k",
+        "memo singleton stop here --global",
+        "memo singleton status here --global",
+    ]);
+    assert_data_eq!(
+        session,
+        str![[r#"
+$ memo singleton stop k
+memo: warning: singleton `k` is not running
+memo:   hint: one of that name runs with `--global`
+$ memo singleton stop k -q
+$ memo singleton status k
+memo: error: singleton `k` is not running
+memo:   hint: one of that name runs with `--global`
+[exit 1]
+$ memo singleton stop here --global
+memo: warning: singleton `here` is not running
+memo:   hint: one of that name runs in this project, without `--global`
+$ memo singleton status here --global
+memo: error: singleton `here` is not running
+memo:   hint: one of that name runs in this project, without `--global`
+[exit 1]
+
+"#]]
+    );
+    assert_eq!(singletons.puppets(), 2);
+}
+
+#[test]
+fn digits_that_stand_for_none_are_none() {
+    let singletons = Singletons::new();
+    singletons.line(&format!("-- {SERVE}"));
+    let session = singletons.steps(&[
+        "memo singleton stop @",
+        "memo singleton stop @xyz",
+        "memo singleton status @xyz",
+        "memo singleton @xyz",
+        "memo singleton @",
+        "memo singleton call @xyz a",
+        "memo singleton run @xyz --exec true",
+    ]);
+    assert_data_eq!(
+        session,
+        str![[r#"
+$ memo singleton stop @
+memo: error: `@` stands for none: at least one digit follows it
+memo:   hint: `memo singleton ls` shows them
+[exit 2]
+$ memo singleton stop @xyz
+$ memo singleton status @xyz
+memo: error: there is no singleton `@xyz`
+memo:   hint: `memo singleton ls` lists them
+[exit 1]
+$ memo singleton @xyz
+memo: error: there is no singleton `@xyz`
+memo:   hint: `memo singleton ls` lists them
+[exit 125]
+$ memo singleton @
+memo: error: `@` stands for none: at least one digit follows it
+memo:   hint: `memo singleton ls` shows them
+[exit 125]
+$ memo singleton call @xyz a
+memo: error: there is no singleton `@xyz`
+memo:   hint: `memo singleton ls` lists them
+[exit 125]
+$ memo singleton run @xyz --exec true
+memo: error: there is no singleton `@xyz`
+memo:   hint: `memo singleton ls` lists them
+[exit 125]
+
+"#]]
+    );
+    assert_eq!(singletons.puppets(), 1);
 }
 
 #[test]

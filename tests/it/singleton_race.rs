@@ -78,6 +78,25 @@ fn what_an_earlier_one_left_stands_in_nobodys_way() {
 }
 
 #[test]
+fn gc_is_in_nobodys_way() {
+    let all = Singletons::new();
+    let until_done = "until [ -e done ]; do memo singleton gc --older-than 0 >removed || exit; done";
+    let collectors: Vec<_> = (0..2).map(|_| Caller::start(&mut all.shell(until_done))).collect();
+    let mut said = String::new();
+    for _ in 0..60 {
+        let ran = all.ran("db -- false");
+        assert_eq!(ran.code, 1, "{}", ran.stderr);
+        said = ran.stderr;
+    }
+    all.write("done", "");
+    for collector in collectors {
+        let ended = collector.end();
+        assert_eq!((ended.status, ended.stderr.as_str()), (0, ""));
+    }
+    assert_eq!(said, "memo: error: singleton `db` ended before it was ready: exit 1\n");
+}
+
+#[test]
 fn nobody_gets_a_process_that_is_dead() {
     /// Between two rounds: a crash loop is none when its ends are hours apart.
     const APART: u64 = 7200;

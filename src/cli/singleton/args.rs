@@ -487,7 +487,8 @@ pub struct StopArgs {
 
 /// End a singleton and start it again, as it was started
 ///
-/// With the environment, the command and the options that it has. Prints how to reach it once it is ready.
+/// With the environment, the command and the options that it has. Prints how to reach it once it is ready. One whose
+/// directory or program has gone is left as it is.
 #[derive(Args, Clone, Debug)]
 pub struct RestartArgs {
     #[command(flatten)]
@@ -496,6 +497,14 @@ pub struct RestartArgs {
     /// How long it may take until it is ready (60s)
     #[arg(long, value_name = "DURATION", value_hint = ValueHint::Other)]
     pub timeout: Option<String>,
+
+    /// While others use it: wait, fail, kill (wait)
+    #[arg(long, value_name = "wait|fail|kill")]
+    pub busy: Option<BusyChoice>,
+
+    /// Say nothing but errors
+    #[arg(short, long)]
+    pub quiet: bool,
 }
 
 /// Print what a singleton has written
@@ -514,7 +523,7 @@ pub struct LogsArgs {
     #[arg(short = 'n', long, value_name = "N", value_parser = parse_lines)]
     pub lines: Option<usize>,
 
-    /// What the instance before has written
+    /// What the instance before has written, the last 8 MiB of it
     #[arg(long, conflicts_with = "follow")]
     pub previous: bool,
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::args::CallArgs;
 use super::asking::Asking;
+use super::depend;
 use super::wanted::parse_duration;
 use super::words::{late, unanswered};
 use crate::cli::print;
@@ -28,6 +29,7 @@ const KEPT_BACK: &str =
 /// # Errors
 /// Why there is no instance, or no reply.
 pub(super) fn call(args: &CallArgs, around: &Surroundings) -> Result<u8, Error> {
+    depend::not_on_itself(args.name.as_deref(), &args.ask.key)?;
     let ui = Ui::new(args.ask.talk());
     let config = crate::cli::config(around, &ui);
     let limit =

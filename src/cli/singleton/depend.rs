@@ -86,7 +86,7 @@ fn instance(name: &str, config: &Config, around: &Surroundings) -> Result<Option
             Err(error) if name.starts_with('@') && error.kind() == Kind::Nothing => {
                 return Ok(None);
             }
-            Err(error) => return Err(error),
+            Err(error) => return Err(error.of_kind(Kind::Failed)),
         };
         if let Some(instance) = ready(name, &slot, around.environment.get(inside::STACK))? {
             return Ok(Some(instance));

@@ -18,7 +18,7 @@ use crate::error::{Error, Kind, system_text};
 use crate::singleton::client::{Connection, Heard};
 use crate::singleton::message::{Busy, Reply, Request};
 use crate::singleton::slot::Slot;
-use crate::singleton::verdict::Why;
+use crate::singleton::verdict::{Last, Why};
 use crate::sys::file::is_absent;
 use crate::sys::poll::{self, Watch};
 use crate::sys::signal::{self, Signals};
@@ -168,19 +168,25 @@ pub(super) fn stay(asked: Asked, around: &Surroundings) -> Result<Exit, Error> {
     let mut following = Following::of(slot);
     let mut connection = asked.got.connection;
     connection.until(None);
+    let instance = asked.got.report.instance;
+    // Of one that has gone before it could be asked for its end, that is kept.
+    let kept = || {
+        let last = Last::read(slot.directory()).filter(|last| last.verdict.instance == instance);
+        let status = last.and_then(|last| status_of(last.verdict.ended));
+        Exit::Code(status.unwrap_or(Kind::Failed.code()))
+    };
     // Its answer is the end, which is seen as something to be read.
     let mut ends = match Connection::open(slot) {
         Ok(Some(ends)) => ends,
-        _ => return Ok(Exit::Code(Kind::Failed.code())),
+        _ => {
+            following.pass_on()?;
+            return Ok(kept());
+        }
     };
     ends.send(&Request::AwaitEnd);
     if let Some(signal) = following.until_end(&mut ends, Some(&signals))? {
-        let stop = Request::Stop {
-            instance: Some(asked.got.report.instance),
-            why: Why::Stopped,
-            grace: None,
-            busy: Busy::Kill,
-        };
+        let stop =
+            Request::Stop { instance: Some(instance), why: Why::Stopped, grace: None, busy: Busy::Kill };
         connection.until(Some(Instant::now() + ANSWER));
         connection.ask(&stop);
         // A second one is not waited through.
@@ -191,7 +197,7 @@ pub(super) fn stay(asked: Asked, around: &Surroundings) -> Result<Exit, Error> {
         Heard::Reply(Reply::Ended(verdict)) => {
             Exit::Code(status_of(verdict.ended).unwrap_or(Kind::Failed.code()))
         }
-        _ => Exit::Code(Kind::Failed.code()),
+        _ => kept(),
     })
 }
 

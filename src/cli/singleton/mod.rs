@@ -71,12 +71,12 @@ pub fn singleton(words: &[OsString], around: &Surroundings) -> Exit {
     let first = words.first().and_then(|word| word.to_str()).unwrap_or_default();
     let rest = words.get(1..).unwrap_or_default();
     let done = match first {
-        "run" => hold::hold(rest, around),
-        "call" => code(parsed::<args::CallArgs>("call", rest, Kind::Failed).and_then(|args| {
-            let Some(args) = args else { return Ok(0) };
-            depend::not_on_itself(args.name.as_deref(), &args.ask.key)?;
-            call::call(&args, around)
-        })),
+        "run" => hold::hold(rest, around).map_err(as_asked),
+        "call" => code(
+            parsed::<args::CallArgs>("call", rest, Kind::Failed)
+                .and_then(|args| args.map_or(Ok(0), |args| call::call(&args, around)))
+                .map_err(as_asked),
+        ),
         "status" => quiet("status", rest, around, status::status),
         "ls" => quiet("ls", rest, around, list::list),
         "stop" => quiet("stop", rest, around, stop::stop),
@@ -87,7 +87,7 @@ pub fn singleton(words: &[OsString], around: &Surroundings) -> Exit {
         "why" => quiet("why", rest, around, reason::why),
         "gc" => quiet("gc", rest, around, collect::collect),
         "help" => code(help::of_singleton(rest)),
-        _ => ensure::ensure(words, around),
+        _ => ensure::ensure(words, around).map_err(as_asked),
     };
     match done {
         Ok(exit) => exit,
@@ -95,6 +95,14 @@ pub fn singleton(words: &[OsString], around: &Surroundings) -> Exit {
             Ui::new(Talk::Normal).error(&error);
             Exit::Code(error.kind().code())
         }
+    }
+}
+
+/// Returns the error of whoever asks for an instance, whose own statuses 1 and 2 could be those of a process.
+fn as_asked(error: Error) -> Error {
+    match error.kind() {
+        Kind::Nothing | Kind::Usage => error.of_kind(Kind::Failed),
+        _ => error,
     }
 }
 

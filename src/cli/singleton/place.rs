@@ -7,7 +7,7 @@ use crate::cli::surroundings::Surroundings;
 use crate::config::Config;
 use crate::error::{Error, Kind};
 use crate::singleton::scope::Scope;
-use crate::singleton::slot::{Called, Slot, refuse_name, shown_name};
+use crate::singleton::slot::{Called, Slot, is_no_slot, refuse_name, shown_name};
 use crate::store::location;
 use crate::sys::file::{is_served, is_writable};
 use crate::sys::process;
@@ -71,6 +71,10 @@ pub(super) fn scope(global: bool, around: &Surroundings) -> Result<Scope, Error>
 /// When it is no name, or stands for none or for several.
 pub(super) fn slot_of(name: &str, scope: &Scope, root: &Path) -> Result<Slot, Error> {
     if let Some(digits) = name.strip_prefix('@') {
+        if digits.is_empty() {
+            return Err(Error::new(Kind::Usage, "`@` stands for none: at least one digit follows it")
+                .hint("`memo singleton ls` shows them"));
+        }
         let mut found = slots(root, Some(scope));
         found.extend(slots(root, Some(&Scope::Global)));
         found.retain(|(_, slot)| slot.name().strip_prefix('@').is_some_and(|key| key.starts_with(digits)));
@@ -126,9 +130,10 @@ pub(super) fn slots(root: &Path, scope: Option<&Scope>) -> Vec<(Scope, Slot)> {
     found
 }
 
-fn directories(place: &Path) -> Vec<PathBuf> {
+/// Returns the directories in one, but for those of slots that are being removed.
+pub(super) fn directories(place: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(place).into_iter().flatten().flatten();
-    entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
+    entries.map(|entry| entry.path()).filter(|path| path.is_dir() && !is_no_slot(path)).collect()
 }
 
 /// Returns how a slot is called by people.

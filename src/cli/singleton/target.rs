@@ -11,6 +11,7 @@ use crate::config::Config;
 use crate::error::{Error, Kind};
 use crate::singleton::ask;
 use crate::singleton::report::Report;
+use crate::singleton::scope::Scope;
 use crate::singleton::slot::Slot;
 use crate::singleton::verdict::Last;
 use crate::ui::Ui;
@@ -40,10 +41,27 @@ pub(super) fn report(slot: &Slot) -> Result<Option<Report>, Error> {
     ask::report(slot, ANSWER).map_err(|why| lacking(&place::called(slot), why, Wish::plain(ANSWER)))
 }
 
+/// Returns the hint that one of that name runs which is good elsewhere: with `--global`, or without.
+pub(super) fn elsewhere(slot: &Slot, around: &Surroundings) -> Option<&'static str> {
+    let scope = slot.directory().parent()?;
+    let is_global = scope.ends_with(Scope::Global.directory_name());
+    let (other, hint) = if is_global {
+        (place::scope(false, around).ok()?, "one of that name runs in this project, without `--global`")
+    } else {
+        (Scope::Global, "one of that name runs with `--global`")
+    };
+    let other = scope.with_file_name(other.directory_name()).join(slot.name());
+    Slot::at(other).connect().is_ok().then_some(hint)
+}
+
 /// Returns the error for a slot without an instance, with how the last one ended.
 pub(super) fn nothing(slot: &Slot, around: &Surroundings) -> Error {
     let name = place::called(slot);
     let error = Error::new(Kind::Nothing, format_args!("singleton `{name}` is not running"));
+    let error = match elsewhere(slot, around) {
+        Some(hint) => error.hint(hint),
+        None => error,
+    };
     let Some(last) = Last::read(slot.directory()) else { return error };
     let age = around.clock.now().since(last.verdict.finished).unwrap_or_default();
     let ended = match last.verdict.ended {

@@ -91,10 +91,7 @@ impl Supervisor {
                 }
             }
             Request::Stop { instance, why, grace, busy } => self.stop(client, instance, why, grace, busy),
-            Request::Restart => {
-                self.clients.set_role(client, Role::Joining);
-                self.happen(Event::Restart);
-            }
+            Request::Restart(busy) => self.restart(client, busy),
             // Between two instances: the next one's end.
             Request::AwaitEnd => self.clients.set_role(client, Role::AwaitingEnd),
             Request::Call(body) => self.add_call(client, &body),
@@ -141,13 +138,10 @@ impl Supervisor {
             self.clients.tell(client, &Reply::Gone);
             return;
         }
-        let leases = self.clients.count(|role| *role == Role::Leasing) as u64;
-        let calls = self.calls.count() as u64;
-        let in_use = leases + calls > 0;
-        if in_use && busy == Busy::Fail {
-            self.clients.tell(client, &Reply::InUse { leases, calls });
+        if self.refuse_if_used(client, busy) {
             return;
         }
+        let in_use = self.leases() + self.calls.count() as u64 > 0;
         // A stop that waits may be withdrawn.
         if !in_use || busy == Busy::Kill {
             self.service.settings.grace = grace.unwrap_or(self.service.settings.grace);
@@ -158,6 +152,41 @@ impl Supervisor {
             Busy::Wait | Busy::Fail => Event::StopWhenUnused(why),
         });
         self.tell_stopping();
+    }
+
+    fn restart(&mut self, client: ClientId, busy: Busy) {
+        // One that could not be started again is not ended.
+        if let Some(why) = self.cannot_start() {
+            self.clients.tell(client, &Reply::Refused(why));
+            return;
+        }
+        if self.refuse_if_used(client, busy) {
+            return;
+        }
+        self.clients.set_role(client, Role::Restarting);
+        self.happen(if busy == Busy::Kill { Event::Restart } else { Event::RestartWhenUnused });
+        self.join_restarting();
+    }
+
+    /// Lets those who asked for another instance wait for it, once this one goes.
+    pub(super) fn join_restarting(&mut self) {
+        if !self.machine.is_promised_away() {
+            self.clients.pass_over(&Role::Restarting, &Role::Joining);
+        }
+    }
+
+    /// Tells a client that others use the instance, if that is to be told; returns whether it is.
+    fn refuse_if_used(&mut self, client: ClientId, busy: Busy) -> bool {
+        let (leases, calls) = (self.leases(), self.calls.count() as u64);
+        let refuses = busy == Busy::Fail && leases + calls > 0;
+        if refuses {
+            self.clients.tell(client, &Reply::InUse { leases, calls });
+        }
+        refuses
+    }
+
+    fn leases(&self) -> u64 {
+        self.clients.count(|role| *role == Role::Leasing) as u64
     }
 
     /// Tells those who asked for a stop that it is under way, once it is.
@@ -175,15 +204,19 @@ impl Supervisor {
             return;
         }
         self.full = false;
-        let mut withdrawn = false;
+        let (mut withdrawn, mut restart_withdrawn) = (false, false);
         for client in &gone {
             withdrawn |= client.role == Role::Stopping;
+            restart_withdrawn |= client.role == Role::Restarting;
             if client.role == Role::Calling && self.calls.forget(client.id) {
                 self.poison("whoever was owed its reply has gone".to_owned());
             }
         }
         if withdrawn && self.clients.count(|role| *role == Role::Stopping) == 0 {
             self.happen(Event::Withdrawn);
+        }
+        if restart_withdrawn && self.clients.count(|role| *role == Role::Restarting) == 0 {
+            self.happen(Event::RestartWithdrawn);
         }
         self.count_users();
         if self.machine.stage() == Stage::Starting {
@@ -284,7 +317,7 @@ impl Supervisor {
             words: self.service.words.iter().map(|word| word.as_encoded_bytes().to_vec()).collect(),
             directory: self.service.directory.clone(),
             framing: self.service.framing,
-            leases: self.clients.count(|role| *role == Role::Leasing) as u64,
+            leases: self.leases(),
             calls: self.calls.count() as u64,
             restarts: self.machine.restarts(),
             idle: self.service.settings.idle,

@@ -30,6 +30,8 @@ pub(super) enum Role {
     Calling,
     /// For the instance to be unused, so that it can be stopped.
     Stopping,
+    /// For the instance to be unused, so that it can be stopped and started again.
+    Restarting,
     /// For the end of the instance.
     AwaitingEnd,
 }
@@ -158,6 +160,13 @@ impl Clients {
     pub(super) fn set_role(&mut self, id: ClientId, role: Role) {
         if let Some(client) = self.list.iter_mut().find(|client| client.id == id) {
             client.role = role;
+        }
+    }
+
+    /// Lets those who wait for this wait for something else.
+    pub(super) fn pass_over(&mut self, from: &Role, to: &Role) {
+        for client in self.list.iter_mut().filter(|client| client.role == *from) {
+            client.role = to.clone();
         }
     }
 

@@ -15,6 +15,7 @@ use std::fs::File;
 use std::io::{ErrorKind, Seek, SeekFrom, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::inside;
@@ -469,6 +470,7 @@ impl Supervisor {
                 self.waiting.give_up();
                 self.terminate();
                 self.tell_stopping();
+                self.join_restarting();
             }
             Effect::Kill => {
                 self.tree().iter().for_each(tree::kill);
@@ -565,6 +567,9 @@ impl Supervisor {
             Ok(()) => {}
             Err(why) => {
                 match why {
+                    NotStarted::System(error) if process::is_not_found(&error) && self.lacks_directory() => {
+                        self.note = self.cannot_start().unwrap_or_default();
+                    }
                     NotStarted::System(error) => {
                         self.errno = error.raw_os_error();
                         self.note = system_text(&error);
@@ -578,6 +583,22 @@ impl Supervisor {
                 let _ = Release::take(&self.slot);
                 self.happen(Event::NotStarted);
             }
+        }
+    }
+
+    fn lacks_directory(&self) -> bool {
+        !self.service.directory.is_dir()
+    }
+
+    /// Returns why it could not be started now, as far as that can be seen.
+    fn cannot_start(&self) -> Option<String> {
+        let program: PathBuf = self.service.directory.join(&self.service.program).components().collect();
+        if self.lacks_directory() {
+            Some(format!("its directory `{}` is not there", self.service.directory.display()))
+        } else if !program.exists() {
+            Some(format!("its program `{}` is not there", program.display()))
+        } else {
+            None
         }
     }
 
@@ -604,6 +625,7 @@ impl Supervisor {
                 return Err(NotStarted::Taken(format!("port {port} is taken{by}")));
             }
         }
+        self.slot.make_state().map_err(NotStarted::Slot)?;
         self.write_record(0).map_err(NotStarted::Slot)?;
         self.keep_release().map_err(NotStarted::Slot)?;
         fault::point("singleton.spawning");
