@@ -112,7 +112,7 @@ memo: error: singleton `m` cannot be called: a request is one line, and this one
 [exit 125]
 $ memo singleton call nothing x
 memo: error: singleton `nothing` is not running
-memo:   hint: `memo singleton nothing -- COMMAND` starts it
+memo:   hint: `memo singleton call nothing REQ -- COMMAND` starts it
 [exit 125]
 $ memo singleton call m --no-strat
 memo: error: `memo singleton call` has no option `--no-strat`
@@ -352,7 +352,7 @@ $ memo singleton call m b -- python3 server.py
         str![[r#"
 $ memo singleton status m
 memo: error: singleton `m` is not running
-memo:   hint: the last one ended 0s ago: poisoned (signal 15); `memo singleton logs m`
+memo:   hint: the last one ended 0s ago: poisoned (signal 15): it wrote `later`, which nobody had asked for; `memo singleton logs m`
 [exit 1]
 
 "#]]

@@ -514,6 +514,7 @@ memo:   hint: is it a shell builtin or a function? try `-- sh -c '...'`
 $ set -e; memo singleton db --no-start -- puppet serve db; echo on
 memo: error: singleton `db` is not running
 memo:   hint: without `--no-start` it is started
+memo:   hint: the last one ended 0s ago: stopped (signal 15); `memo singleton logs db`
 [exit 75]
 $ set -e; if memo singleton status db 2>/dev/null; then echo runs; else echo "does not: $?"; fi
 does not: 1

@@ -4,14 +4,14 @@ use std::ffi::{OsStr, OsString};
 use std::time::Duration;
 
 use super::args::AskArgs;
-use super::place;
 use super::wanted::{Wanted, wanted};
 use super::words::{Wish, lacking, tell};
+use super::{place, target};
 use crate::cli::surroundings::Surroundings;
 use crate::config::Config;
 use crate::error::Error;
 use crate::exec::key_command;
-use crate::singleton::ask::{self, Ask, Got, OnChange};
+use crate::singleton::ask::{self, Ask, Got, Lacking, OnChange};
 use crate::singleton::dependencies::Changed;
 use crate::singleton::framing::Framing;
 use crate::singleton::inside;
@@ -41,6 +41,8 @@ pub(super) struct Asking<'a> {
     pub(super) command: &'a [OsString],
     /// How requests and replies are told apart where nobody says so.
     pub(super) framing: Option<Framing>,
+    /// Whether it is to answer a call.
+    pub(super) is_call: bool,
     /// The configuration.
     pub(super) config: &'a Config,
     /// The process.
@@ -103,7 +105,8 @@ impl Asking<'_> {
             let words = wanted.service.as_ref().map(|service| service.words.as_slice()).unwrap_or_default();
             let first = words.first().map(|word| word.to_string_lossy().into_owned()).unwrap_or_default();
             let timeout = wanted.timeout;
-            lacking(
+            let is_missing = matches!(why, Lacking::NotRunning);
+            let error = lacking(
                 &name,
                 why,
                 Wish {
@@ -112,9 +115,12 @@ impl Asking<'_> {
                     service: wanted.service.as_ref(),
                     says_ready: wanted.ensure.as_ref().is_some_and(|ensure| ensure.readiness.is_some()),
                     no_start: args.no_start,
+                    is_call: self.is_call,
                     changed: &found,
                 },
-            )
+            );
+            let known = [target::elsewhere(slot, around).map(str::to_owned), target::last_end(slot, around)];
+            known.into_iter().flatten().filter(|_| is_missing).fold(error, Error::hint)
         })?;
         if got.fresh {
             let took = got.report.ready.and_then(|ready| ready.since(got.report.started)).unwrap_or_default();

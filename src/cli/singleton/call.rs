@@ -44,6 +44,7 @@ pub(super) fn call(args: &CallArgs, around: &Surroundings) -> Result<u8, Error> 
         args: &args.ask,
         command: &args.command,
         framing: (!args.command.is_empty()).then_some(Framing::Line),
+        is_call: true,
         config: &config,
         around,
         ui: &ui,

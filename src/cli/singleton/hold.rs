@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use super::args::HoldArgs;
 use super::asking::{Asking, prefix, variables};
 use super::depend;
-use super::words::not_running;
+use super::words::{Wish, not_running};
 use crate::action::search;
 use crate::cli::command::not_runnable_behind;
 use crate::cli::surroundings::Surroundings;
@@ -45,6 +45,7 @@ pub(super) fn hold(words: &[OsString], around: &Surroundings) -> Result<Exit, Er
         args: &args.ask,
         command: &args.command,
         framing: None,
+        is_call: false,
         config: &config,
         around,
         ui: &ui,
@@ -59,7 +60,7 @@ pub(super) fn hold(words: &[OsString], around: &Surroundings) -> Result<Exit, Er
             }
             // It has gone since.
             Heard::Reply(Reply::Gone) | Heard::Gone => {}
-            _ => return Err(not_running(&asked.name, false, false)),
+            _ => return Err(not_running(&asked.name, &Wish::plain(wanted.timeout))),
         }
     };
     let outer = around.environment.get(inside::STACK);

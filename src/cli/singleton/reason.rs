@@ -26,6 +26,7 @@ pub(super) fn why(args: &ReasonArgs, config: &Config, around: &Surroundings, ui:
         args: &args.ask,
         command: &args.command,
         framing: None,
+        is_call: false,
         config,
         around,
         ui,

@@ -58,7 +58,7 @@ pub(super) fn stop(args: &StopArgs, config: &Config, around: &Surroundings, ui: 
             }
             Ok(Stopped::Ended(release_failed)) => {
                 if let Some(why) = release_failed {
-                    ui.warning(format_args!("the release of singleton `{name}` failed: {why}"), None);
+                    ui.caution(format_args!("the release of singleton `{name}` failed: {why}"), None);
                 }
                 ui.note(format_args!("singleton `{name}` is ended"), None);
             }

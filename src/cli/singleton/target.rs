@@ -62,15 +62,25 @@ pub(super) fn nothing(slot: &Slot, around: &Surroundings) -> Error {
         Some(hint) => error.hint(hint),
         None => error,
     };
-    let Some(last) = Last::read(slot.directory()) else { return error };
+    match last_end(slot, around) {
+        Some(hint) => error.hint(hint),
+        None => error,
+    }
+}
+
+/// Returns the hint that says how the last instance of a slot ended, if there was one.
+pub(super) fn last_end(slot: &Slot, around: &Surroundings) -> Option<String> {
+    let last = Last::read(slot.directory())?;
     let age = around.clock.now().since(last.verdict.finished).unwrap_or_default();
     let ended = match last.verdict.ended {
         Some(_) => format!(" ({})", how(last.verdict.ended)),
         None => String::new(),
     };
-    error.hint(format_args!(
-        "the last one ended {} ago: {}{ended}; `memo singleton logs {name}`",
+    let note = if last.verdict.note.is_empty() { String::new() } else { format!(": {}", last.verdict.note) };
+    Some(format!(
+        "the last one ended {} ago: {}{ended}{note}; `memo singleton logs {}`",
         when::shown_age(age),
-        last.verdict.why
+        last.verdict.why,
+        place::called(slot)
     ))
 }

@@ -89,7 +89,7 @@ pub(super) fn tell(ui: &Ui, name: &str, told: Told<'_>, found: &dyn Fn() -> Vec<
 /// Returns the error for an instance that is not to be had.
 pub(super) fn lacking(name: &str, lacking: Lacking, wanted: Wish<'_>) -> Error {
     match lacking {
-        Lacking::NotRunning => not_running(name, wanted.no_start, !wanted.first_word.is_empty()),
+        Lacking::NotRunning => not_running(name, &wanted),
         Lacking::Failed(verdict) => failed(name, &verdict, wanted),
         Lacking::Changed(_, change) => {
             let what = all_changed(change, &(wanted.changed)());
@@ -162,6 +162,8 @@ pub(super) struct Wish<'a> {
     pub(super) says_ready: bool,
     /// Whether nothing was to be started.
     pub(super) no_start: bool,
+    /// Whether it was to answer a call.
+    pub(super) is_call: bool,
     /// Finds out what changed.
     pub(super) changed: &'a dyn Fn() -> Vec<Changed>,
 }
@@ -170,7 +172,15 @@ impl Wish<'_> {
     /// Returns what whoever starts nothing wishes for.
     pub(super) fn plain(timeout: Duration) -> Self {
         let changed = &Vec::new;
-        Self { first_word: "", timeout, service: None, says_ready: false, no_start: false, changed }
+        Self {
+            first_word: "",
+            timeout,
+            service: None,
+            says_ready: false,
+            no_start: false,
+            is_call: false,
+            changed,
+        }
     }
 }
 
@@ -184,13 +194,18 @@ pub(super) fn of_trouble(trouble: Trouble) -> Error {
     Error::from(trouble)
 }
 
-/// Returns the error for what nobody runs: `no_start` says that this was not to be changed, `has_command` that it could.
-pub(super) fn not_running(name: &str, no_start: bool, has_command: bool) -> Error {
-    let kind = if no_start { Kind::Left } else { Kind::Failed };
+/// Returns the error for what nobody runs.
+pub(super) fn not_running(name: &str, wanted: &Wish<'_>) -> Error {
+    let kind = if wanted.no_start { Kind::Left } else { Kind::Failed };
     let error = Error::new(kind, format_args!("singleton `{name}` is not running"));
     match name.strip_prefix('@') {
         Some(_) => error,
-        None if no_start && has_command => error.hint("without `--no-start` it is started"),
+        None if wanted.no_start && !wanted.first_word.is_empty() => {
+            error.hint("without `--no-start` it is started")
+        }
+        None if wanted.is_call => {
+            error.hint(format_args!("`memo singleton call {name} REQ -- COMMAND` starts it"))
+        }
         None => error.hint(format_args!("`memo singleton {name} -- COMMAND` starts it")),
     }
 }
