@@ -84,11 +84,20 @@ pub fn look(source: Source) -> Now {
             _ => Now::Silent,
         };
     }
-    match pipe::waiting(standard(0)) {
-        Ok(0) if poll::now(0, poll::READ).is_ok_and(|now| now.got(poll::HANGUP)) => Now::End,
-        Ok(0) => Now::Silent,
+    in_pipe(|| pipe::waiting(standard(0)), || poll::now(0, poll::READ).is_ok_and(|now| now.got(poll::HANGUP)))
+}
+
+/// Says what a pipe has, by how many bytes wait in it, and whether all writers have gone. They may write and go between
+/// two looks: it is empty only if nothing waits after they have gone.
+fn in_pipe(waiting: impl Fn() -> io::Result<u64>, hung_up: impl Fn() -> bool) -> Now {
+    match waiting() {
+        Ok(0) if hung_up() => match waiting() {
+            Ok(0) => Now::End,
+            Ok(_) => Now::Bytes,
+            Err(_) => Now::Silent,
+        },
+        Ok(0) | Err(_) => Now::Silent,
         Ok(_) => Now::Bytes,
-        Err(_) => Now::Silent,
     }
 }
 
@@ -302,5 +311,41 @@ impl Ahead {
         let n = rest.len().min(buffer.len());
         buffer[..n].copy_from_slice(&rest[..n]);
         Ok(n)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::io::Write;
+    use std::os::fd::AsRawFd;
+
+    use super::*;
+
+    /// Looks at a pipe whose writer writes this and goes after so many looks.
+    fn looked(bytes: &[u8], after: usize) -> Now {
+        let (reader, writer) = io::pipe().unwrap();
+        let (writer, looks) = (Cell::new(Some(writer)), Cell::new(0));
+        let look = || {
+            if looks.replace(looks.get() + 1) == after {
+                writer.take().unwrap().write_all(bytes).unwrap();
+            }
+        };
+        in_pipe(
+            || {
+                look();
+                pipe::waiting(&reader)
+            },
+            || {
+                look();
+                poll::now(reader.as_raw_fd(), poll::READ).unwrap().got(poll::HANGUP)
+            },
+        )
+    }
+
+    #[test]
+    fn what_is_written_between_two_looks_is_not_missed() {
+        assert_eq!([0, 1, 2].map(|after| looked(b"", after)), [Now::End, Now::End, Now::Silent]);
+        assert_eq!([0, 1, 2].map(|after| looked(b"x", after)), [Now::Bytes, Now::Bytes, Now::Silent]);
     }
 }
