@@ -97,18 +97,18 @@ fn keep(service: &Service, supervisor: i32, lock: &File, clock: &Clock) -> std::
     let lost = ended != Some(Ended::Exit(0));
     if lost {
         // It is only in vain that somebody in a hurry looks for it there.
-        let _ = take_over(&slot, lock);
+        let _ = take_over(lock);
     }
     clean(service.settings.grace, &asked, &signals);
     if lost {
-        after_loss(service, &slot, clock);
+        after_loss(service, &slot, lock, clock);
     }
     Ok(())
 }
 
 /// Says in the lock's file that this process ends the instance: who is in a hurry sends it a signal.
-fn take_over(slot: &Slot, mut lock: &File) -> std::io::Result<()> {
-    let Some(record) = slot.record() else { return Ok(()) };
+fn take_over(mut lock: &File) -> std::io::Result<()> {
+    let Some(record) = Record::read(lock) else { return Ok(()) };
     let bytes = Record { supervisor: Holder::me(), ..record }.encode();
     lock.seek(SeekFrom::Start(0))?;
     lock.write_all(&bytes)
@@ -157,9 +157,9 @@ fn clean(mut grace: Duration, hurry: &[i32], signals: &Signals) {
     }
 }
 
-/// Does for a supervisor that was killed what it would have done last.
-fn after_loss(service: &Service, slot: &Slot, clock: &Clock) {
-    let Some(record) = slot.record() else { return };
+/// Does for a supervisor that was killed what it would have done last, unless another instance has the slot by now.
+fn after_loss(service: &Service, slot: &Slot, lock: &File, clock: &Clock) {
+    let Some(record) = Record::read(lock).filter(|_| slot.is_locked_by(lock)) else { return };
     if Last::read(slot.directory()).is_some_and(|last| last.verdict.instance == record.instance) {
         return;
     }

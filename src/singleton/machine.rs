@@ -73,7 +73,8 @@ pub enum Event {
     /// It is to be stopped.
     Stop(Why),
     /// It is to be stopped as soon as nobody uses it.
-    StopWhenUnused(Why),
+    /// It may take so long to end, or as long as it always may.
+    StopWhenUnused(Why, Option<Duration>),
     /// Whoever asked for that has gone.
     Withdrawn,
     /// It is to be stopped and started again.
@@ -130,8 +131,8 @@ pub struct Machine {
     limit: Duration,
     used: Duration,
     users: usize,
-    /// Why it is to go when nobody uses it.
-    pending: Option<Why>,
+    /// Why it is to go when nobody uses it, and how long that may take, if that was said.
+    pending: Option<(Why, Option<Duration>)>,
     /// Whether it is to be started again when nobody uses it.
     restart_pending: bool,
     /// Whether it is started again, and after which pause.
@@ -292,9 +293,9 @@ impl Machine {
                 vec![Effect::TellFailed, Effect::Record, Effect::Leave]
             }
             Event::Stop(why) => self.stop(why, now, settings),
-            Event::StopWhenUnused(why) => match self.phase {
+            Event::StopWhenUnused(why, grace) => match self.phase {
                 Phase::Ready if self.users > 0 => {
-                    self.pending = Some(why);
+                    self.pending = Some((why, grace));
                     Vec::new()
                 }
                 _ => self.stop(why, now, settings),
@@ -326,7 +327,13 @@ impl Machine {
         }
         self.users = users;
         match (self.phase, self.pending) {
-            (Phase::Ready, Some(why)) if users == 0 => self.stop(why, now, settings),
+            (Phase::Ready, Some((why, grace))) if users == 0 => {
+                let effects = self.stop(why, now, settings);
+                if let (Phase::Stopping { kill_at, .. }, Some(grace)) = (&mut self.phase, grace) {
+                    *kill_at = now + grace;
+                }
+                effects
+            }
             (Phase::Ready, None) if users == 0 && self.restart_pending => self.restart(now, settings),
             _ => Vec::new(),
         }
@@ -567,6 +574,18 @@ mod tests {
     }
 
     #[test]
+    fn a_stop_that_waits_brings_its_own_patience() {
+        for (grace, kill_at) in [(None, 150), (Some(Duration::from_millis(7)), 57)] {
+            let mut life = Life::new();
+            life.at(0, Event::Ready);
+            life.at(1, Event::Users(1));
+            assert_eq!(life.at(2, Event::StopWhenUnused(Why::Stopped, grace)), []);
+            assert_eq!(life.at(50, Event::Users(0)), [TellGone, Terminate]);
+            assert_eq!(life.next(), Some(kill_at), "{grace:?}");
+        }
+    }
+
+    #[test]
     fn one_that_does_not_end_is_killed_again_and_again_and_then_given_up() {
         let mut life = Life::new();
         life.at(0, Event::Ready);
@@ -628,7 +647,7 @@ mod tests {
 
     #[test]
     fn a_replacement_waits_for_those_who_use_it_unless_it_is_withdrawn() {
-        let replace = Event::StopWhenUnused(Why::Replaced);
+        let replace = Event::StopWhenUnused(Why::Replaced, None);
         let mut life = Life::new();
         life.at(0, Event::Ready);
         life.at(1, Event::Users(2));
@@ -748,7 +767,7 @@ mod tests {
                     2 if runs => FAILED,
                     3 if !runs => Event::TreeGone,
                     4 => Event::Stop(Why::Stopped),
-                    5 => Event::StopWhenUnused(Why::Replaced),
+                    5 => Event::StopWhenUnused(Why::Replaced, None),
                     6 => Event::Users((random(&mut state) % 3) as usize),
                     7 => Event::Withdrawn,
                     8 => Event::Restart,

@@ -99,7 +99,7 @@ pub enum Reply {
     Status(Report),
     /// It is being stopped, and killed when it has not ended after so long; the lock of the slot is free when that is
     /// done.
-    Stopping(Duration),
+    Stopping(Duration, InstanceId),
     /// Others use it, and it was left.
     InUse {
         /// How many hold it.
@@ -246,7 +246,7 @@ impl Reply {
             Self::Gone => _ = w.byte(3),
             Self::Changed(report, change) => report.write(w.byte(4).byte(*change as u8)),
             Self::Status(report) => report.write(w.byte(5)),
-            Self::Stopping(grace) => _ = w.byte(6).duration(*grace),
+            Self::Stopping(grace, instance) => _ = w.byte(6).duration(*grace).raw(instance.as_bytes()),
             Self::InUse { leases, calls } => _ = w.byte(7).number(*leases).number(*calls),
             Self::Answer(body) => _ = w.byte(8).raw(body),
             Self::Unanswered(verdict) => verdict.write(w.byte(9)),
@@ -278,7 +278,7 @@ impl Reply {
                 Self::Changed(Report::read(&mut r)?, change)
             }
             5 => Self::Status(Report::read(&mut r)?),
-            6 => Self::Stopping(r.duration()?),
+            6 => Self::Stopping(r.duration()?, read_instance(&mut r)?),
             7 => Self::InUse { leases: r.number()?, calls: r.number()? },
             8 => Self::Answer(frame[1..].to_vec()),
             9 => Self::Unanswered(Verdict::read(&mut r)?),
@@ -328,7 +328,7 @@ mod tests {
             Reply::Failed(verdict()),
             Reply::Gone,
             Reply::Status(report()),
-            Reply::Stopping(Duration::from_secs(9)),
+            Reply::Stopping(Duration::from_secs(9), InstanceId::from_bytes([5; 16])),
             Reply::InUse { leases: 1, calls: 2 },
             Reply::Answer(b"a\0".to_vec()),
             Reply::Unanswered(verdict()),
@@ -376,7 +376,8 @@ mod tests {
         assert_eq!(Request::Status.encode(), [1, 0, 0, 0, 3]);
         let stop = Request::Stop { instance: None, why: Why::Stopped, grace: None, busy: Busy::Kill };
         assert_eq!(stop.encode(), [5, 0, 0, 0, 4, 0, 3, 0, 2]);
-        assert_eq!(Reply::Stopping(Duration::from_nanos(5)).encode(), [2, 0, 0, 0, 6, 5]);
+        let stopping = Reply::Stopping(Duration::from_nanos(5), InstanceId::from_bytes([7; 16]));
+        assert_eq!(stopping.encode(), [&[18, 0, 0, 0, 6, 5][..], &[7; 16]].concat());
     }
 
     #[test]

@@ -49,8 +49,10 @@ impl Release {
         temporary.persist(&slot.directory().join(NAME))
     }
 
-    /// Takes what is kept in a slot; `None` where nothing is, or somebody else has taken it.
-    pub fn take(slot: &Slot) -> Option<Self> {
+    /// Takes what is kept in a slot for an instance; `None` where nothing is, or somebody else has taken it. Of another
+    /// instance, which has the slot by now, nothing is taken.
+    pub fn take(slot: &Slot, instance: InstanceId) -> Option<Self> {
+        Self::read(&slot.directory().join(NAME)).filter(|kept| kept.instance == instance)?;
         let taken = slot.directory().join(TAKEN);
         std::fs::rename(slot.directory().join(NAME), &taken).ok()?;
         let read = Self::read(&taken);
@@ -95,7 +97,7 @@ pub fn told(slot: &Slot, instance: InstanceId, name: &str) -> [(OsString, OsStri
 
 /// Runs what was left by those who should have run it; returns how it failed, if it did.
 pub fn run_left(slot: &Slot, instance: InstanceId, environment: &[(OsString, OsString)]) -> Option<String> {
-    let release = Release::take(slot)?;
+    let release = Release::take(slot, instance)?;
     let environment = with_variables(environment, told(slot, instance, &slot.name()));
     let variables = environment.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str()));
     run(&release, variables)
@@ -125,8 +127,9 @@ mod tests {
             directory: root.clone(),
         };
         release.keep(&slot).unwrap();
-        assert_eq!(Release::take(&slot), Some(release.clone()));
-        assert_eq!(Release::take(&slot), None);
+        assert_eq!(Release::take(&slot, InstanceId::from_bytes([2; 16])), None, "it is not that one's");
+        assert_eq!(Release::take(&slot, instance), Some(release.clone()));
+        assert_eq!(Release::take(&slot, instance), None);
         release.keep(&slot).unwrap();
         assert_eq!(run_left(&slot, instance, &[]), Some("exit 3".to_owned()));
         assert_eq!(run_left(&slot, instance, &[]), None);

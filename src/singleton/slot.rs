@@ -20,7 +20,7 @@
 //! Before that `gc` renames the directory, to a name that begins with `.`.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read};
+use std::io::{self, Read, Seek};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::os::unix::net::UnixStream;
@@ -121,6 +121,14 @@ pub struct Record {
 const RECORD: &[u8; 8] = b"memoSNG1";
 
 impl Record {
+    /// Reads the record of a lock's file that is open, from its beginning; `None` where there is none yet.
+    pub fn read(mut lock: &File) -> Option<Self> {
+        let mut bytes = Vec::new();
+        lock.rewind().ok()?;
+        lock.take(4096).read_to_end(&mut bytes).ok()?;
+        Self::decode(&bytes).ok()
+    }
+
     /// Returns the bytes of the lock's file.
     pub fn encode(&self) -> Vec<u8> {
         let mut w = Writer::starting_with(RECORD);
@@ -288,14 +296,18 @@ impl Slot {
 
     /// Returns what the lock's file says.
     pub fn record(&self) -> Option<Record> {
-        let mut bytes = Vec::new();
-        File::open(self.directory.join(LOCK)).ok()?.take(4096).read_to_end(&mut bytes).ok()?;
-        Record::decode(&bytes).ok()
+        Record::read(&File::open(self.directory.join(LOCK)).ok()?)
+    }
+
+    /// Returns whether an open lock still is the one of this slot: the directory may have been removed, and made again
+    /// for another instance.
+    pub fn is_locked_by(&self, lock: &File) -> bool {
+        is_at(lock, &self.directory.join(LOCK))
     }
 
     /// Returns whether an open lock is still the file of that name, and the socket is there.
     pub fn is_where_it_was(&self, lock: &File) -> bool {
-        is_at(lock, &self.directory.join(LOCK)) && self.directory.join(SOCKET).symlink_metadata().is_ok()
+        self.is_locked_by(lock) && self.directory.join(SOCKET).symlink_metadata().is_ok()
     }
 
     /// Begins to listen; the lock must be held. The socket gets its name when it listens, so that nobody finds one

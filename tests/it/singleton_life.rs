@@ -72,6 +72,22 @@ mod stop {
     }
 
     #[test]
+    fn one_that_ends_while_it_is_looked_at_has_left_nothing() {
+        let singletons = Singletons::new();
+        singletons.fifo("looked");
+        let look = "--ready-cmd 'puppet tellfifo looked , pause'";
+        let ran = singletons.run(format!("memo singleton k {look} -- puppet waitfifo looked"));
+        assert_data_eq!(
+            ran.stderr,
+            str![[r#"
+memo: error: singleton `k` ended before it was ready: exit 0
+
+"#]]
+        );
+        until("nothing is left", || singletons.processes().is_empty());
+    }
+
+    #[test]
     fn one_that_was_stopped_goes_on_to_end() {
         let singletons = Singletons::new();
         singletons.line(&format!("k -- {SERVE}"));
@@ -456,6 +472,29 @@ memo:   hint: `--idle none` sets no limit
 
 mod place {
     use super::*;
+
+    #[test]
+    fn what_is_left_of_one_that_lost_its_place_does_nothing_to_the_next() {
+        let singletons = Singletons::new();
+        singletons.ok(
+            "memo singleton k --grace 10m --on-release 'echo old >>released' -- puppet ignoring TERM serve k",
+        );
+        let [process, supervisor, guardian] =
+            [singletons.service("k"), singletons.supervisor("k"), singletons.guardian("k")];
+        let slot = singletons.slot("k");
+        fs::rename(&slot, slot.with_file_name(".moved")).unwrap();
+        let id = singletons.ok("memo singleton k --on-release 'echo new >>released' -- puppet serve other");
+        supervisor.kill(Signal::KILL);
+        supervisor.gone();
+        // It cleans up, and is told that it may not take ten minutes.
+        guardian.kill(Signal::TERM);
+        guardian.gone();
+        process.gone();
+        assert_eq!(singletons.ok("memo singleton id k"), id);
+        assert!(!singletons.path("released").exists());
+        assert!(singletons.ran("stop k").code == 0 && singletons.read("released") == "new\n");
+        singletons.never_twice();
+    }
 
     /// What has lost its place ends by itself, and the next one is a new one.
     #[track_caller]

@@ -117,15 +117,17 @@ fn parse_instance(text: &str) -> Result<InstanceId, Error> {
 fn stop_one(slot: &Slot, wish: &Stop) -> Result<Stopped, Error> {
     let name = place::called(slot);
     let said = |why| lacking(&name, why, Wish::plain(ANSWER));
+    // What is started from now on is not waited for.
+    let before = slot.record().map(|record| record.instance);
     let Some(mut connection) = Connection::open(slot).map_err(|error| said(Lacking::System(error)))? else {
         // One that is being ended or started by others is waited for by its lock.
-        if slot.directory().exists() && !wait_for_lock(slot, longest_end(), wish)? {
+        if slot.directory().exists() && !wait_for_lock(slot, before, longest_end(), wish)? {
             return Err(has_not(&name, slot, wish));
         }
         return Ok(Stopped::Nothing);
     };
     // Only a wait for others may take as long as they like.
-    let mut grace = Duration::ZERO;
+    let (mut grace, mut ending) = (Duration::ZERO, before);
     connection.until((wish.busy != Busy::Wait).then(|| Instant::now() + ANSWER));
     let Stop { instance, grace: given, busy } = *wish;
     match connection.ask(&Request::Stop { instance, why: Why::Stopped, grace: given, busy }) {
@@ -139,14 +141,13 @@ fn stop_one(slot: &Slot, wish: &Stop) -> Result<Stopped, Error> {
         Heard::Late => return Err(late(&name, slot.record().map(|record| record.supervisor.pid), ANSWER)),
         // Of another instance than was meant nothing is ended.
         Heard::Reply(Reply::Gone) if instance.is_some() => return Ok(Stopped::Nothing),
-        Heard::Reply(Reply::Stopping(patience)) => grace = patience,
+        Heard::Reply(Reply::Stopping(patience, instance)) => (grace, ending) = (patience, Some(instance)),
         _ => {}
     }
-    let instance = slot.record().map(|record| record.instance);
-    if !wait_for_lock(slot, grace + longest_end(), wish)? {
+    if !wait_for_lock(slot, ending, grace + longest_end(), wish)? {
         return Err(has_not(&name, slot, wish));
     }
-    let last = Last::read(slot.directory()).filter(|last| Some(last.verdict.instance) == instance);
+    let last = Last::read(slot.directory()).filter(|last| Some(last.verdict.instance) == ending);
     if let Some(last) = last.as_ref().filter(|last| last.verdict.is_stuck) {
         return Err(Error::new(
             Kind::Usage,
@@ -172,11 +173,16 @@ fn nobody_listens(slot: &Slot) -> bool {
     matches!(Connection::open(slot), Ok(None))
 }
 
-/// Waits until the lock of a slot is free, which says that no process of the instance is left.
-fn wait_for_lock(slot: &Slot, limit: Duration, wish: &Stop) -> Result<bool, Error> {
+/// Waits until the lock of a slot is free, or another than this instance has it, which says that no process of the
+/// instance is left.
+fn wait_for_lock(
+    slot: &Slot,
+    before: Option<InstanceId>,
+    limit: Duration,
+    wish: &Stop,
+) -> Result<bool, Error> {
     /// After this one looks whether another instance has come meanwhile.
     const STEP: Duration = Duration::from_millis(200);
-    let before = slot.record().map(|record| record.instance);
     let is_meant = wish.instance.is_none() || wish.instance == before;
     // So long the guardian of one without a supervisor has, which knows nothing of this wish.
     let patience = wish.grace.filter(|_| is_meant);

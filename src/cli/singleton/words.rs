@@ -14,7 +14,7 @@ use crate::singleton::ask::{Lacking, Told};
 use crate::singleton::dependencies::Changed;
 use crate::singleton::message::Change;
 use crate::singleton::report::Stage;
-use crate::singleton::service::Service;
+use crate::singleton::service::{Port, Service};
 use crate::singleton::verdict::{Verdict, Why};
 use crate::store::location::Trouble;
 use crate::sys::process::{Ended, is_not_found, is_scarcity, is_too_long};
@@ -303,7 +303,12 @@ fn hint_of_late(verdict: &Verdict, wanted: Wish<'_>) -> String {
     if let Some(at) = verdict.listens.first() {
         return match wanted.service.filter(|service| service.port.is_some() && !is_shell(service)) {
             Some(service) => hint_of_port(&service.words, &service.assignments),
-            None => format!("`--ready-port {}` waits until it listens there", reached_at(at)),
+            None => {
+                format!(
+                    "`--ready-port {}` waits until it listens there",
+                    reached_at(at, is_given(at.port(), verdict, wanted))
+                )
+            }
         };
     }
     if let Some(hint) = &verdict.hint {
@@ -318,13 +323,21 @@ fn hint_of_late(verdict: &Verdict, wanted: Wish<'_>) -> String {
     "`--timeout 5m` gives it longer".to_owned()
 }
 
+/// Returns whether a port is the one that it was given, which is another one the next time.
+fn is_given(port: u16, verdict: &Verdict, wanted: Wish<'_>) -> bool {
+    let missing = verdict.note.split("; ").next().unwrap_or_default();
+    wanted.service.is_some_and(|service| service.port == Some(Port::Auto))
+        && missing.contains(&port.to_string())
+}
+
 /// Returns an address as `--ready-port` takes it.
-fn reached_at(address: &SocketAddr) -> String {
-    let ip = address.ip();
-    if ip.is_unspecified() || ip == Ipv4Addr::LOCALHOST {
-        address.port().to_string()
-    } else {
-        address.to_string()
+fn reached_at(address: &SocketAddr, is_given: bool) -> String {
+    let (ip, port) = (address.ip(), address.port().to_string());
+    let at =
+        if ip.is_unspecified() || ip == Ipv4Addr::LOCALHOST { port.clone() } else { address.to_string() };
+    match at.strip_suffix(&port) {
+        Some(host) if is_given => format!("'{host}$PORT'"),
+        _ => at,
     }
 }
 
@@ -441,7 +454,11 @@ mod tests {
         let error = failed("k", &verdict, Wish::plain(Duration::from_secs(300)));
         assert_eq!(error.to_string(), "singleton `k` was not ready within 2 s");
         assert_eq!(error.hints(), ["`--timeout 5m` gives it longer"]);
-        let at = |address: &str| reached_at(&address.parse().unwrap());
-        assert_eq!([at("0.0.0.0:1"), at("[::]:1"), at("[::1]:1")], ["1", "1", "[::1]:1"]);
+        let at = |address: &str, is_given| reached_at(&address.parse().unwrap(), is_given);
+        assert_eq!(
+            ["0.0.0.0:1", "[::]:1", "[::1]:1"].map(|address| at(address, false)),
+            ["1", "1", "[::1]:1"]
+        );
+        assert_eq!(["0.0.0.0:1", "[::1]:1"].map(|address| at(address, true)), ["'$PORT'", "'[::1]:$PORT'"]);
     }
 }

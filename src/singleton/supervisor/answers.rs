@@ -149,7 +149,7 @@ impl Supervisor {
         self.clients.set_role(client, Role::Stopping);
         self.happen(match busy {
             Busy::Kill => Event::Stop(why),
-            Busy::Wait | Busy::Fail => Event::StopWhenUnused(why),
+            Busy::Wait | Busy::Fail => Event::StopWhenUnused(why, grace),
         });
         self.tell_stopping();
     }
@@ -193,7 +193,9 @@ impl Supervisor {
     pub(super) fn tell_stopping(&mut self) {
         let grace = self.service.settings.grace;
         if self.machine.stage() == Stage::Stopping {
-            self.clients.tell_those(|role| (*role == Role::Stopping).then_some(Reply::Stopping(grace)));
+            self.clients.tell_those(|role| {
+                (*role == Role::Stopping).then_some(Reply::Stopping(grace, self.instance))
+            });
         }
     }
 

@@ -301,7 +301,15 @@ impl Supervisor {
             running.ended = true;
             running.stdin = None;
         }
-        if how == Ended::Exit(0) && self.machine.stage() == Stage::Starting && !self.tree().is_empty() {
+        let leaves = || {
+            let tree = self.tree();
+            // What looks whether it is ready is nothing of its own.
+            let probe = self.waiting.probe();
+            let of_probe = probe.map_or(Vec::new(), |probe| tree::descendants(&tree, probe));
+            let mut others = tree.iter().filter(|process| Some(process.pid) != probe);
+            others.any(|process| of_probe.iter().all(|one| one.pid != process.pid))
+        };
+        if how == Ended::Exit(0) && self.machine.stage() == Stage::Starting && leaves() {
             self.note = "it put itself into the background and left its processes behind".to_owned();
         }
         self.happen(Event::Ended(how));
@@ -491,7 +499,10 @@ impl Supervisor {
                 fault::point("singleton.ended");
                 let verdict = self.verdict();
                 let fingerprint = self.service.fingerprint;
-                Last::keep(self.slot.directory(), verdict.clone(), fingerprint, self.machine.was_quick());
+                if self.slot.is_locked_by(&self.lock) {
+                    let quick = self.machine.was_quick();
+                    Last::keep(self.slot.directory(), verdict.clone(), fingerprint, quick);
+                }
                 self.clients
                     .tell_those(|role| (*role == Role::AwaitingEnd).then(|| Reply::Ended(verdict.clone())));
                 self.drop_calls(&verdict);
@@ -580,7 +591,7 @@ impl Supervisor {
                     NotStarted::Taken(note) => self.note = note,
                 }
                 // Nothing of it has to be released.
-                let _ = Release::take(&self.slot);
+                let _ = Release::take(&self.slot, self.instance);
                 self.happen(Event::NotStarted);
             }
         }
@@ -665,7 +676,7 @@ impl Supervisor {
     fn begin_release(&mut self) {
         let told = release::told(&self.slot, self.instance, &self.service.name);
         let environment = with_variables(&self.service.environment, told);
-        let started = Release::take(&self.slot).map(|release| {
+        let started = Release::take(&self.slot, self.instance).map(|release| {
             running::shell(&release.line, &environment, &release.directory)
                 .and_then(|launch| launch.spawn(&Inherited::get()))
         });

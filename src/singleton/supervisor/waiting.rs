@@ -68,6 +68,11 @@ impl Waiting {
         }
     }
 
+    /// Returns the process that looks whether it is ready, while there is one.
+    pub(super) fn probe(&self) -> Option<i32> {
+        self.probe
+    }
+
     /// Returns when there is something to be looked at; `None` while that is not up to time.
     pub(super) fn next(&self) -> Option<Duration> {
         let asks = self.left.is_empty() || self.asked().is_some();
