@@ -81,6 +81,23 @@ impl fmt::Display for Shown {
     }
 }
 
+/// Shows a duration so that it is read back as the same, and as it may have been typed: `1d`, `90s`, `250ms`.
+#[derive(Clone, Copy, Debug)]
+pub struct Exact(pub Duration);
+
+impl fmt::Display for Exact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const UNITS: [(u128, &str); 4] = [(DAY, "d"), (HOUR, "h"), (MINUTE, "m"), (SECOND, "s")];
+        let ns = self.0.as_nanos();
+        if !ns.is_multiple_of(1_000_000) {
+            return write!(f, "{}.{:09}s", self.0.as_secs(), self.0.subsec_nanos());
+        }
+        let unit = UNITS.into_iter().find(|(unit, _)| ns > 0 && ns.is_multiple_of(*unit));
+        let (unit, name) = unit.unwrap_or((1_000_000, "ms"));
+        write!(f, "{}{name}", ns / unit)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 
 use super::Config;
 use super::command_pattern::CommandPattern;
+use super::duration::Exact;
 use super::key::Key;
 use super::nearest::nearest;
 use super::origin::Origin;
@@ -41,7 +42,7 @@ impl Config {
         let value = match key {
             Key::Mode => text(self.mode.to_string()),
             Key::Dir => Written::Text(self.store.clone().unwrap_or_default().into_os_string()),
-            Key::Ttl => text(self.ttl.map_or("none".to_owned(), exact_duration)),
+            Key::Ttl => text(self.ttl.map_or("none".to_owned(), |ttl| Exact(ttl).to_string())),
             Key::CacheExit => text(self.cache_exit.to_string()),
             Key::StdinMax => text(exact_size(self.stdin_max)),
             Key::MaxSize => text(exact_size(self.max_size)),
@@ -65,17 +66,6 @@ impl Config {
         let value = Written::List(elements.into_iter().map(Written::Text).collect());
         Setting { key: key.name(), value, origins }
     }
-}
-
-/// Writes a duration so that it is read back as the same.
-fn exact_duration(duration: std::time::Duration) -> String {
-    const UNITS: [(u128, &str); 4] = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s")];
-    let ms = duration.as_millis();
-    if !duration.subsec_nanos().is_multiple_of(1_000_000) {
-        return format!("{}.{:09}s", duration.as_secs(), duration.subsec_nanos());
-    }
-    let (unit, name) = UNITS.into_iter().find(|(unit, _)| ms.is_multiple_of(*unit)).unwrap_or((1, "ms"));
-    format!("{}{name}", ms / unit)
 }
 
 /// Writes a size so that it is read back as the same.
@@ -105,7 +95,7 @@ mod tests {
             (1_500_000_001, "1.500000001s"),
         ] {
             let given = Duration::from_nanos(nanos);
-            assert_eq!(exact_duration(given), expected);
+            assert_eq!(Exact(given).to_string(), expected);
             assert_eq!(duration::parse(expected), Ok(given));
         }
         for (bytes, expected) in

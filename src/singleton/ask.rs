@@ -163,6 +163,8 @@ impl From<Trouble> for Lacking {
 
 /// The first and the longest wait for a lock before the socket is looked at again.
 const WAITS: [Duration; 2] = [Duration::from_millis(1), Duration::from_millis(50)];
+/// After so long it is said what is waited for.
+pub const SAID: Duration = Duration::from_secs(1);
 /// So many supervisors that were killed are enough for one call.
 const LOST: usize = 3;
 /// So many replacements within [`LOOP_TIME`] are worth a warning.
@@ -282,10 +284,7 @@ impl Going<'_> {
             Heard::Reply(Reply::Failed(verdict)) => Err(Lacking::Failed(Box::new(verdict))),
             Heard::Reply(Reply::Changed(report, change)) => match ask.on_change {
                 // Age is nothing that it depends on; and it is as good as it was.
-                OnChange::Keep if change == Change::Expired => {
-                    Ok(Some(Got { report, fresh: false, connection }))
-                }
-                _ if change == Change::Expired && ask.no_start => {
+                on_change if change == Change::Expired && (ask.no_start || on_change == OnChange::Keep) => {
                     Ok(Some(Got { report, fresh: false, connection }))
                 }
                 _ if change == Change::Expired => {
@@ -324,12 +323,7 @@ impl Going<'_> {
     }
 
     fn late(&self) -> Lacking {
-        match report(self.ask.slot, MARGIN) {
-            Ok(Some(Report { stage, .. })) if stage != Stage::Ready => Lacking::StillGoing(stage),
-            // What its supervisor left, which was killed, is still being ended.
-            Ok(None) => Lacking::StillGoing(Stage::Stopping),
-            _ => Lacking::Late(self.ask.slot.record().map(|record| record.supervisor.pid)),
-        }
+        late(self.ask.slot)
     }
 
     /// Has what is there stopped, and says so: before, for that may take long, unless it may be refused.
@@ -374,20 +368,13 @@ impl Going<'_> {
         request: &Request,
         what: impl Fn(&Report) -> Option<Told<'static>>,
     ) -> Heard {
-        /// After so long.
-        const SAID: Duration = Duration::from_secs(1);
-        connection.until(Some(self.deadline.min(Instant::now() + SAID)));
-        let heard = connection.ask(request);
-        if !matches!(heard, Heard::Late) || Instant::now() >= self.deadline {
-            return heard;
-        }
-        if let Ok(Some(report)) = report(self.ask.slot, MARGIN)
-            && let Some(told) = what(&report)
-        {
-            (self.ask.tell)(told);
-        }
-        connection.until(Some(self.deadline));
-        connection.hear()
+        connection.ask_patiently(request, Some(self.deadline), SAID, || {
+            if let Ok(Some(report)) = report(self.ask.slot, MARGIN)
+                && let Some(told) = what(&report)
+            {
+                (self.ask.tell)(told);
+            }
+        })
     }
 
     fn start(&mut self, lock: Lock, service: &Service) -> Result<Connection, Lacking> {
@@ -488,6 +475,16 @@ fn instance_there(connection: &mut Connection) -> Option<InstanceId> {
     match connection.ask(&Request::Status) {
         Heard::Reply(Reply::Status(report)) => Some(report.instance),
         _ => None,
+    }
+}
+
+/// Returns why there was no answer in time.
+pub fn late(slot: &Slot) -> Lacking {
+    match report(slot, MARGIN) {
+        Ok(Some(Report { stage, .. })) if stage != Stage::Ready => Lacking::StillGoing(stage),
+        // What its supervisor left, which was killed, is still being ended.
+        Ok(None) => Lacking::StillGoing(Stage::Stopping),
+        _ => Lacking::Late(slot.record().map(|record| record.supervisor.pid)),
     }
 }
 

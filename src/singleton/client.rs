@@ -58,6 +58,34 @@ impl Connection {
         if self.send(request) { self.hear() } else { Heard::Late }
     }
 
+    /// Asks something, and has it said when the answer takes longer than `long`. It is waited for until `deadline`; `None`
+    /// waits for ever.
+    pub fn ask_patiently(
+        &mut self,
+        request: &Request,
+        deadline: Option<Instant>,
+        long: Duration,
+        say: impl FnOnce(),
+    ) -> Heard {
+        self.until(deadline);
+        if !self.send(request) {
+            return Heard::Late;
+        }
+        let soon = Instant::now() + long;
+        if deadline.is_some_and(|deadline| deadline <= soon) {
+            return self.hear();
+        }
+        self.until(Some(soon));
+        match self.hear() {
+            Heard::Late => {
+                say();
+                self.until(deadline);
+                self.hear()
+            }
+            heard => heard,
+        }
+    }
+
     /// Asks something; returns whether that was possible in time. That the supervisor has gone is heard in its place.
     pub fn send(&mut self, request: &Request) -> bool {
         let _ = self.stream.set_write_timeout(self.left());
@@ -123,4 +151,32 @@ fn is_nobody(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused | io::ErrorKind::NotADirectory
     )
+}
+
+#[cfg(test)]
+mod tests {
+
+    use super::*;
+
+    #[test]
+    fn a_reply_that_takes_long_is_waited_for_and_that_is_said() {
+        let request = Request::Call(b"x".to_vec());
+        for long in [Duration::ZERO, Duration::from_secs(600)] {
+            let (mine, mut other) = UnixStream::pair().unwrap();
+            let (said, hears) = std::sync::mpsc::channel();
+            let thread = std::thread::spawn(move || {
+                let mut asked = vec![0; Request::Call(b"x".to_vec()).encode().len()];
+                other.read_exact(&mut asked).unwrap();
+                // Who waits long says so before there is a reply.
+                let was_said = long.is_zero() && hears.recv().is_ok();
+                other.write_all(&Reply::Answer(b"y".to_vec()).encode()).unwrap();
+                was_said || hears.recv().is_ok()
+            });
+            let say = || said.send(()).unwrap();
+            let heard = Connection::new(mine).ask_patiently(&request, None, long, say);
+            assert!(matches!(heard, Heard::Reply(Reply::Answer(body)) if body == b"y"));
+            drop(said);
+            assert_eq!(thread.join().unwrap(), long.is_zero());
+        }
+    }
 }

@@ -174,6 +174,7 @@ fn after_loss(service: &Service, slot: &Slot, lock: &File, clock: &Clock) {
         hint: None,
         listens: Vec::new(),
         limit: service.settings.timeout,
+        port: None,
         tail: super::log::tail(slot.directory(), supervisor::TAIL),
         started: clock.now(),
         finished: clock.now(),

@@ -127,6 +127,8 @@ pub struct Verdict {
     pub listens: Vec<SocketAddr>,
     /// How long it might take until it was ready, with what it had asked for besides.
     pub limit: Duration,
+    /// Which port it was given.
+    pub port: Option<u16>,
 }
 
 impl Verdict {
@@ -152,7 +154,7 @@ impl Verdict {
         for address in &self.listens {
             w.bytes(address.to_string().as_bytes());
         }
-        w.duration(self.limit);
+        w.duration(self.limit).number(self.port.map_or(0, u64::from));
     }
 
     /// Reads a verdict.
@@ -180,6 +182,7 @@ impl Verdict {
             hint: read_optional(r)?,
             listens: r.list(|r| r.text()?.parse().map_err(|_| Malformed))?,
             limit: r.duration()?,
+            port: u16::try_from(r.number()?).ok().filter(|port| *port > 0),
         })
     }
 }
@@ -298,6 +301,7 @@ pub(crate) mod tests {
             hint: Some("h".into()),
             listens: vec![([127, 0, 0, 1], 80).into(), ([0, 0, 0, 0, 0, 0, 0, 1], 80).into()],
             limit: Duration::from_secs(3),
+            port: Some(80),
             tail: vec!["a".into(), "b".into()],
             started: Timestamp(1),
             finished: Timestamp(2),

@@ -39,9 +39,7 @@ pub(super) struct Asking<'a> {
     pub(super) args: &'a AskArgs,
     /// The command.
     pub(super) command: &'a [OsString],
-    /// How requests and replies are told apart where nobody says so.
-    pub(super) framing: Option<Framing>,
-    /// Whether it is to answer a call.
+    /// Whether it is to answer a call: one that is started for that has a framing.
     pub(super) is_call: bool,
     /// The configuration.
     pub(super) config: &'a Config,
@@ -57,7 +55,8 @@ impl Asking<'_> {
     /// # Errors
     /// What is wrong with what was typed.
     pub(super) fn wanted(&self) -> Result<Wanted, Error> {
-        wanted(self.name, self.args, self.command, self.framing, self.config, self.around, self.ui)
+        let framing = self.is_call.then_some(Framing::Line);
+        wanted(self.name, self.args, self.command, framing, self.config, self.around, self.ui)
     }
 
     /// Gets an instance that is ready.
@@ -119,8 +118,7 @@ impl Asking<'_> {
                     changed: &found,
                 },
             );
-            let known = [target::elsewhere(slot, around).map(str::to_owned), target::last_end(slot, around)];
-            known.into_iter().flatten().filter(|_| is_missing).fold(error, Error::hint)
+            if is_missing { target::with_hints(error, slot, around) } else { error }
         })?;
         if got.fresh {
             let took = got.report.ready.and_then(|ready| ready.since(got.report.started)).unwrap_or_default();

@@ -6,13 +6,12 @@ use std::time::{Duration, Instant};
 
 use super::args::CallArgs;
 use super::asking::Asking;
-use super::depend;
 use super::wanted::parse_duration;
 use super::words::{late, unanswered};
 use crate::cli::print;
 use crate::cli::surroundings::Surroundings;
 use crate::error::{Error, Kind};
-use crate::singleton::client::{Connection, Heard};
+use crate::singleton::client::Heard;
 use crate::singleton::framing::Framing;
 use crate::singleton::message::{MOST_BYTES, Reply, Request};
 use crate::sys::descriptor;
@@ -29,7 +28,6 @@ const KEPT_BACK: &str =
 /// # Errors
 /// Why there is no instance, or no reply.
 pub(super) fn call(args: &CallArgs, around: &Surroundings) -> Result<u8, Error> {
-    depend::not_on_itself(args.name.as_deref(), &args.ask.key)?;
     let ui = Ui::new(args.ask.talk());
     let config = crate::cli::config(around, &ui);
     let limit =
@@ -43,7 +41,6 @@ pub(super) fn call(args: &CallArgs, around: &Surroundings) -> Result<u8, Error> 
         name: args.name.as_deref(),
         args: &args.ask,
         command: &args.command,
-        framing: (!args.command.is_empty()).then_some(Framing::Line),
         is_call: true,
         config: &config,
         around,
@@ -64,7 +61,7 @@ pub(super) fn call(args: &CallArgs, around: &Surroundings) -> Result<u8, Error> 
                 Some(KEPT_BACK),
             );
         };
-        return match reply(&mut connection, &request, deadline, SAID, say) {
+        return match connection.ask_patiently(&request, deadline, SAID, say) {
             Heard::Reply(Reply::Answer(mut reply)) => {
                 if asked.got.report.framing != Some(Framing::Lsp) {
                     reply.push(b'\n');
@@ -108,33 +105,6 @@ pub(super) fn call(args: &CallArgs, around: &Surroundings) -> Result<u8, Error> 
     }
 }
 
-/// Waits for a reply, and has it said when that takes long.
-fn reply(
-    connection: &mut Connection,
-    request: &Request,
-    deadline: Option<Instant>,
-    long: Duration,
-    say: impl FnOnce(),
-) -> Heard {
-    connection.until(deadline);
-    if !connection.send(request) {
-        return Heard::Late;
-    }
-    let soon = Instant::now() + long;
-    if deadline.is_some_and(|deadline| deadline <= soon) {
-        return connection.hear();
-    }
-    connection.until(Some(soon));
-    match connection.hear() {
-        Heard::Late => {
-            say();
-            connection.until(deadline);
-            connection.hear()
-        }
-        heard => heard,
-    }
-}
-
 /// Reads stdin to its end.
 fn read_stdin() -> Result<Vec<u8>, Error> {
     let mut body = Vec::new();
@@ -152,36 +122,6 @@ fn read_stdin() -> Result<Vec<u8>, Error> {
                 Kind::Failed,
                 format_args!("the request is larger than {} MiB", MOST_BYTES >> 20),
             ));
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io::{Read, Write};
-    use std::os::unix::net::UnixStream;
-
-    use super::*;
-
-    #[test]
-    fn a_reply_that_takes_long_is_waited_for_and_that_is_said() {
-        let request = Request::Call(b"x".to_vec());
-        for long in [Duration::ZERO, Duration::from_secs(600)] {
-            let (mine, mut other) = UnixStream::pair().unwrap();
-            let (said, hears) = std::sync::mpsc::channel();
-            let thread = std::thread::spawn(move || {
-                let mut asked = vec![0; Request::Call(b"x".to_vec()).encode().len()];
-                other.read_exact(&mut asked).unwrap();
-                // Who waits long says so before there is a reply.
-                let was_said = long.is_zero() && hears.recv().is_ok();
-                other.write_all(&Reply::Answer(b"y".to_vec()).encode()).unwrap();
-                was_said || hears.recv().is_ok()
-            });
-            let say = || said.send(()).unwrap();
-            let heard = reply(&mut Connection::new(mine), &request, None, long, say);
-            assert!(matches!(heard, Heard::Reply(Reply::Answer(body)) if body == b"y"));
-            drop(said);
-            assert_eq!(thread.join().unwrap(), long.is_zero());
         }
     }
 }

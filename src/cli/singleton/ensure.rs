@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use super::args::{PrintChoice, SingletonArgs};
 use super::asking::{Asked, Asking, prefix, variables};
-use super::{depend, logs, parsed, place, shown, takes_no_name};
+use super::{logs, parsed, place, shown, takes_no_name};
 use crate::cli::mistaken::subcommand_of_singleton;
 use crate::cli::surroundings::Surroundings;
 use crate::cli::{print, quote};
@@ -18,7 +18,6 @@ use crate::ui::Ui;
 /// Why there is none.
 pub(super) fn ensure(words: &[OsString], around: &Surroundings) -> Result<Exit, Error> {
     let Some(args) = parsed::<SingletonArgs>("", words, Kind::Failed)? else { return Ok(Exit::Code(0)) };
-    depend::not_on_itself(args.name.as_deref(), &args.ask.key)?;
     let alone = args.name.as_deref().filter(|name| args.command.is_empty() && !name.is_empty());
     if let Some(name) = alone.filter(|name| !name.starts_with('@')) {
         place::check_name(name).map_err(|error| {
@@ -32,7 +31,6 @@ pub(super) fn ensure(words: &[OsString], around: &Surroundings) -> Result<Exit, 
         name: args.name.as_deref(),
         args: &args.ask,
         command: &args.command,
-        framing: None,
         is_call: false,
         config: &config,
         around,

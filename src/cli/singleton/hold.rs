@@ -4,7 +4,6 @@ use std::ffi::OsString;
 
 use super::args::HoldArgs;
 use super::asking::{Asking, prefix, variables};
-use super::depend;
 use super::words::{Wish, not_running};
 use crate::action::search;
 use crate::cli::command::not_runnable_behind;
@@ -35,7 +34,6 @@ pub(super) fn hold(words: &[OsString], around: &Surroundings) -> Result<Exit, Er
         return Err(Error::new(Kind::Failed, "no command to run while the singleton is held")
             .hint("`memo singleton run NAME --exec COMMAND [ARG]...`"));
     };
-    depend::not_on_itself(args.name.as_deref(), &args.ask.key)?;
     let program = search::find(first, around.environment.get("PATH"))
         .map_err(|why| not_runnable_behind("--exec", first, why))?;
     let ui = Ui::new(args.ask.talk());
@@ -44,7 +42,6 @@ pub(super) fn hold(words: &[OsString], around: &Surroundings) -> Result<Exit, Er
         name: args.name.as_deref(),
         args: &args.ask,
         command: &args.command,
-        framing: None,
         is_call: false,
         config: &config,
         around,

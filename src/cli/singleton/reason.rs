@@ -3,7 +3,7 @@
 use super::args::ReasonArgs;
 use super::asking::{Asking, changes};
 use super::words::{all_changed, changed, looping};
-use super::{depend, place, target};
+use super::{place, target};
 use crate::cli::json::Object;
 use crate::cli::print;
 use crate::cli::surroundings::Surroundings;
@@ -20,12 +20,10 @@ use crate::ui::Ui;
 /// # Errors
 /// What is wrong with what was typed.
 pub(super) fn why(args: &ReasonArgs, config: &Config, around: &Surroundings, ui: &Ui) -> Result<u8, Error> {
-    depend::not_on_itself(args.name.as_deref(), &args.ask.key)?;
     let asking = Asking {
         name: args.name.as_deref(),
         args: &args.ask,
         command: &args.command,
-        framing: None,
         is_call: false,
         config,
         around,

@@ -8,6 +8,7 @@ use super::words::how;
 use crate::action::identity::Timestamp;
 use crate::cli::json::Object;
 use crate::cli::{quote, when};
+use crate::config::duration::Exact;
 use crate::singleton::report::{Report, Stage};
 use crate::singleton::slot::Slot;
 use crate::singleton::verdict::{Last, Verdict};
@@ -22,14 +23,6 @@ pub(super) fn command(report: &Report) -> String {
 /// Returns the age of something.
 pub(super) fn age(now: Timestamp, since: Timestamp) -> Duration {
     now.since(since).unwrap_or_default()
-}
-
-/// Returns a duration as it may have been typed: `1h`, `90s`, `1500ms`.
-fn exact(duration: Duration) -> String {
-    const UNITS: [(u128, &str); 4] = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s")];
-    let ms = duration.as_millis();
-    let unit = UNITS.iter().find(|(unit, _)| ms > 0 && ms.is_multiple_of(*unit));
-    unit.map_or_else(|| format!("{ms}ms"), |(unit, name)| format!("{}{name}", ms / unit))
 }
 
 /// Returns how an instance ended, and why, in few words.
@@ -96,8 +89,8 @@ pub(super) fn text(name: &str, slot: &Slot, report: &Report, now: Timestamp) -> 
     };
     line("used", used);
     let ends: Vec<String> = [
-        report.idle.map(|idle| format!("when unused for {}", exact(idle))),
-        report.ttl.map(|ttl| format!("when {} old", exact(ttl))),
+        report.idle.map(|idle| format!("when unused for {}", Exact(idle))),
+        report.ttl.map(|ttl| format!("when {} old", Exact(ttl))),
     ]
     .into_iter()
     .flatten()
@@ -172,7 +165,7 @@ mod tests {
     #[test]
     fn limits_are_shown_as_they_were_typed() {
         for text in ["1h", "90s", "15m", "36h", "2d", "1500ms", "0ms"] {
-            assert_eq!(exact(crate::config::duration::parse(text).unwrap()), text);
+            assert_eq!(Exact(crate::config::duration::parse(text).unwrap()).to_string(), text);
         }
     }
 }

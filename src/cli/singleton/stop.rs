@@ -13,7 +13,7 @@ use crate::cli::surroundings::Surroundings;
 use crate::config::Config;
 use crate::config::duration::Shown;
 use crate::error::{Error, Kind};
-use crate::singleton::ask::{self, Lacking, Told};
+use crate::singleton::ask::{self, Lacking, SAID, Told};
 use crate::singleton::client::{Connection, Heard, MARGIN};
 use crate::singleton::guardian::longest_end;
 use crate::singleton::message::{Busy, Reply, Request};
@@ -221,8 +221,6 @@ pub(super) fn restart(
 ) -> Result<u8, Error> {
     /// How long it may take by default: to end and to be ready.
     const TIMEOUT: Duration = Duration::from_secs(60);
-    /// After so long it is said who is waited for.
-    const SAID: Duration = Duration::from_secs(1);
     let quiet = Ui::new(Talk::Quiet);
     let ui = if args.quiet { &quiet } else { ui };
     let slot = target::slot(&args.target, config, around, ui)?;
@@ -241,15 +239,12 @@ pub(super) fn restart(
     };
     let first_word = String::from_utf8_lossy(&first_word);
     let said = |why| lacking(&name, why, Wish { first_word: &first_word, ..plain });
-    connection.until(Some(deadline.min(Instant::now() + SAID)));
-    let mut heard = connection.ask(&Request::Restart(args.busy.map_or(Busy::Wait, Busy::from)));
-    if matches!(heard, Heard::Late) {
+    let request = Request::Restart(args.busy.map_or(Busy::Wait, Busy::from));
+    let heard = connection.ask_patiently(&request, Some(deadline), SAID, || {
         if let Some((leases, calls)) = users(&slot) {
             tell(ui, &name, Told::InUse { leases, calls }, &Vec::new);
         }
-        connection.until(Some(deadline));
-        heard = connection.hear();
-    }
+    });
     let not =
         |kind, why: String| Error::new(kind, format_args!("singleton `{name}` was not restarted: {why}"));
     match heard {
@@ -266,10 +261,7 @@ pub(super) fn restart(
                 not(Kind::TimedOut, format!("it was in use by {users} for all of {}", Shown(timeout)))
                     .hint("`--timeout` waits longer, `--busy kill` does not wait")
             }
-            None => match ask::report(&slot, MARGIN) {
-                Ok(Some(report)) if report.stage != Stage::Ready => said(Lacking::StillGoing(report.stage)),
-                _ => said(Lacking::Late(slot.record().map(|record| record.supervisor.pid))),
-            },
+            None => said(ask::late(&slot)),
         }),
         _ => Err(target::nothing(&slot, around)),
     }

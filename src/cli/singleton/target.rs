@@ -58,18 +58,18 @@ pub(super) fn elsewhere(slot: &Slot, around: &Surroundings) -> Option<&'static s
 pub(super) fn nothing(slot: &Slot, around: &Surroundings) -> Error {
     let name = place::called(slot);
     let error = Error::new(Kind::Nothing, format_args!("singleton `{name}` is not running"));
-    let error = match elsewhere(slot, around) {
-        Some(hint) => error.hint(hint),
-        None => error,
-    };
-    match last_end(slot, around) {
-        Some(hint) => error.hint(hint),
-        None => error,
-    }
+    with_hints(error, slot, around)
+}
+
+/// Adds to an error about a slot without an instance what is known of it: that there is one elsewhere, and how the last
+/// one ended.
+pub(super) fn with_hints(error: Error, slot: &Slot, around: &Surroundings) -> Error {
+    let known = [elsewhere(slot, around).map(str::to_owned), last_end(slot, around)];
+    known.into_iter().flatten().fold(error, Error::hint)
 }
 
 /// Returns the hint that says how the last instance of a slot ended, if there was one.
-pub(super) fn last_end(slot: &Slot, around: &Surroundings) -> Option<String> {
+fn last_end(slot: &Slot, around: &Surroundings) -> Option<String> {
     let last = Last::read(slot.directory())?;
     let age = around.clock.now().since(last.verdict.finished).unwrap_or_default();
     let ended = match last.verdict.ended {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::args::{AskArgs, KeyArgs, RestartChoice};
-use super::depend::instances;
+use super::depend::{instances, not_on_itself};
 use super::place;
 use crate::action::environment::choose_besides;
 use crate::action::identity::{FileSystems, Timestamp};
@@ -116,6 +116,7 @@ pub(super) fn wanted(
     around: &Surroundings,
     ui: &Ui,
 ) -> Result<Wanted, Error> {
+    not_on_itself(name, &args.key)?;
     let typed_framing = args.framing.as_deref().map(parse_framing).transpose()?;
     let meant = meant(name, &args.key, command, config, around, ui)?;
     if let Some(option) = args.without_command().filter(|_| meant.action.is_none()) {

@@ -304,10 +304,10 @@ fn hint_of_late(verdict: &Verdict, wanted: Wish<'_>) -> String {
         return match wanted.service.filter(|service| service.port.is_some() && !is_shell(service)) {
             Some(service) => hint_of_port(&service.words, &service.assignments),
             None => {
-                format!(
-                    "`--ready-port {}` waits until it listens there",
-                    reached_at(at, is_given(at.port(), verdict, wanted))
-                )
+                // What `auto` gave it is another one the next time.
+                let is_auto = wanted.service.is_some_and(|service| service.port == Some(Port::Auto));
+                let is_given = is_auto && verdict.port == Some(at.port());
+                format!("`--ready-port {}` waits until it listens there", reached_at(at, is_given))
             }
         };
     }
@@ -321,13 +321,6 @@ fn hint_of_late(verdict: &Verdict, wanted: Wish<'_>) -> String {
         );
     }
     "`--timeout 5m` gives it longer".to_owned()
-}
-
-/// Returns whether a port is the one that it was given, which is another one the next time.
-fn is_given(port: u16, verdict: &Verdict, wanted: Wish<'_>) -> bool {
-    let missing = verdict.note.split("; ").next().unwrap_or_default();
-    wanted.service.is_some_and(|service| service.port == Some(Port::Auto))
-        && missing.contains(&port.to_string())
 }
 
 /// Returns an address as `--ready-port` takes it.

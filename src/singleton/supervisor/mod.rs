@@ -564,6 +564,7 @@ impl Supervisor {
             hint: self.missing.hint.clone(),
             listens: self.missing.listens.clone(),
             limit: self.machine.limit(),
+            port: self.port,
             tail: log::tail(self.slot.directory(), TAIL),
             started: self.started,
             finished: self.clock.now(),
